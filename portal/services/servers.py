@@ -174,7 +174,7 @@ def run_servers(places: Places) -> int:
                 json.dumps(
                     {
                         "pid": os.getpid(),
-                        "since": f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}",
+                        "since": f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}",
                         "pids": supervisor.pids,
                     }
                 )

@@ -77,7 +77,7 @@ def web(port: int, env: Mapping[str, str]) -> Child:
             *("--access-logfile", "-", "--no-control-socket"),
         ],
         env=env,
-        ready=lambda: status(f"http://127.0.0.1:{port}/healthz") == 200,
+        ready=lambda: (status(f"http://127.0.0.1:{port}/healthz") or 500) < 500,
         stop_within_s=20,
     )
 

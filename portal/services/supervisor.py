@@ -22,7 +22,7 @@ from types import FrameType
 from portal.services.paths import PROJECT
 
 PR_SET_PDEATHSIG = 1
-POLL_S = 0.05
+POLL_S = 0.1
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 

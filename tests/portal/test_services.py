@@ -375,7 +375,7 @@ def test_stop_ends_servers_that_were_to_be_kept(places: Places) -> None:
     end_user(start_user(places))
     assert json.loads(servers.Locks.of(places).state.read_text()) == servers.state(places)
     assert servers.stop(places, say=lambda _: None) is True
-    assert processes_of(places) == []
+    wait_until(lambda: processes_of(places) == [])
     assert servers.stop(places, say=lambda _: None) is False
 
 

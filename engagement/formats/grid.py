@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +42,25 @@ class Grid:
         return len(self.lines)
 
 
+def separated_otherwise(first: str, knows: Callable[[list[str]], bool]) -> str | None:
+    """The delimiter, in words, by which the first line is a header that `knows` and by `,` not."""
+    if knows(first.split(",")):
+        return None
+    for delimiter, spoken in _DELIMITERS.items():
+        parts = [part.strip().strip('"') for part in first.split(delimiter)]
+        if len(parts) > 1 and knows(parts):
+            return spoken
+    return None
+
+
 def check_header(names: Sequence[str], known: Sequence[str]) -> None:
     """Raises Quarantined for a wrong delimiter or a column that is there twice."""
     if len(names) == 1:
-        for delimiter, spoken in _DELIMITERS.items():
-            parts = [p.strip().strip('"').lower() for p in names[0].split(delimiter)]
-            if len(parts) > 1 and set(parts) & set(known):
-                raise Quarantined(f"line 1: the columns are separated by {spoken}, not by ','")
+        spoken = separated_otherwise(
+            names[0], lambda parts: bool({*map(str.lower, parts)} & {*known})
+        )
+        if spoken is not None:
+            raise Quarantined(f"line 1: the columns are separated by {spoken}, not by ','")
     twice = sorted(n for n, times in Counter(names).items() if n and times > 1)
     if twice:
         raise Quarantined(f"line 1: duplicate column {', '.join(twice)}")

@@ -121,9 +121,7 @@ def _titles(grid: Grid, reading: Reading, notes: dict[str, int]) -> Landed:
     rows = grid.rows
     verdicts = Verdicts(grid.lines)
     verdicts.refuse_outside(grid.ragged, "bad_value")
-    cells = {
-        name: grid.columns.get(name, absent(rows)) for name in schema.HEADERS["titles"]
-    }
+    cells = {name: grid.columns.get(name, absent(rows)) for name in schema.HEADERS["titles"]}
     plain = {n: texts(c) for n, c in cells.items() if n not in ("runtime_s", *_LISTS)}
     plain = {n: c for n, c in plain.items() if n != "released_on"}
     title_id, kind = plain["title_id"], pc.utf8_lower(plain["kind"])
@@ -138,9 +136,7 @@ def _titles(grid: Grid, reading: Reading, notes: dict[str, int]) -> Landed:
     runtime = numbers(cells["runtime_s"])
     verdicts.refuse(runtime.malformed, "bad_value", lambda row: "runtime_s is no number")
     beyond = runtime.read & ~((runtime.values >= 0) & (runtime.values <= schema.LONGEST_S))
-    verdicts.refuse(
-        beyond, "out_of_range", lambda row: f"runtime_s is {runtime.values[row]:g}"
-    )
+    verdicts.refuse(beyond, "out_of_range", lambda row: f"runtime_s is {runtime.values[row]:g}")
     seconds = np.where(runtime.read & ~beyond, np.nan_to_num(runtime.values), 0)
     released, no_date = days(cells["released_on"])
     verdicts.refuse(no_date, "bad_value", lambda row: "released_on is no date (YYYY-MM-DD)")

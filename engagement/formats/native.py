@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from engagement.formats import danmu, schema, segments
 from engagement.formats.columns import absent, days, mask, numbers, texts
 from engagement.formats.container import File
-from engagement.formats.grid import Grid, csv_grid, json_grid, parquet_grid
+from engagement.formats.grid import Grid, csv_grid
 from engagement.formats.registry import Format
+from engagement.formats.typed_grid import json_grid, parquet_grid
 from engagement.formats.values import (
     Catalogue,
     Landed,
@@ -35,9 +36,8 @@ def kind_of(stem: str) -> tuple[str, str] | None:
     found = _FILE.match(stem)
     if found is None or stem == "titles.map.csv":
         return None
-    return found.group(1), "json" if found.group(2) != "csv" and found.group(
-        2
-    ) != "parquet" else found.group(2)
+    container = found.group(2)
+    return found.group(1), container if container in ("csv", "parquet") else "json"
 
 
 def recognise(file: File) -> int:
@@ -167,11 +167,10 @@ def _long(column: pa.Array) -> np.ndarray:
 
 
 def _list(column: pa.Array) -> pa.Array:
-    """`a|b` or an Arrow list as a list of trimmed, distinct words."""
+    """`a|b` as a list of trimmed, distinct words."""
     found: list[list[str]] = []
     for cell in column.to_pylist():
-        words = cell if isinstance(cell, list) else str(cell or "").split("|")
-        trimmed = (str(word).strip() for word in words if word is not None)
+        trimmed = (word.strip() for word in str(cell or "").split("|"))
         found.append(list(dict.fromkeys(word for word in trimmed if word)))
     return pa.array(found, pa.list_(pa.string()))
 

@@ -308,6 +308,7 @@
         label: {
           show: true, position: inLeftHalf ? "right" : "left", distance: 4,
           formatter: text.upTo(percent(worst.rate)), color: colours.stops, fontSize: 10,
+          backgroundColor: colours.card, padding: [1, 3], borderRadius: 2,
         },
       });
     }
@@ -495,7 +496,7 @@
     p.lanes.forEach(function (lane, i) {
       var box = p.placed.tops[i], last = i === p.lanes.length - 1;
       grids.push(grid(shape, box.top, box.height));
-      xAxes.push(xAxis(i, range, tick, last, lane.inverse, colours, small));
+      xAxes.push(xAxis(i, range, tick, last, lane.inverse && !last, colours, small));
       yAxes.push({
         gridIndex: i, type: "value", min: 0, max: lane.max, interval: lane.ticks,
         inverse: !!lane.inverse, axisLine: { show: false }, axisTick: { show: false },

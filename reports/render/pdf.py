@@ -314,13 +314,13 @@ def _line(total: figures.Total, language: str, *, weekly: bool) -> dict[str, str
         "when": when,
         "plays": wording.exact(total.plays),
         "viewers": f"≈ {viewers}" if total.estimated and total.viewers is not None else viewers,
-        "hours": ABSENT_OR(total.watch_seconds),
+        "hours": _hours(total.watch_seconds),
         "completions": wording.exact(total.completions),
         "rate": wording.percent(total.completion_rate),
     }
 
 
-def ABSENT_OR(seconds: int | None) -> str:
+def _hours(seconds: int | None) -> str:
     return wording.ABSENT if seconds is None else f"{seconds / 3600:,.1f}"
 
 

@@ -81,9 +81,7 @@ class Engine:
             self._racer.eval(f'dailiesAdvances["{weight}"] = {table}')
         self._racer.eval("echarts.setPlatformAPI({ measureText: dailiesMeasure })")
 
-    def svg(
-        self, name: str, data: Any, view: Mapping[str, Any], width: int, height: int
-    ) -> str:
+    def svg(self, name: str, data: Any, view: Mapping[str, Any], width: int, height: int) -> str:
         """The chart that the builder `name` makes of `data`, as SVG of `width` x `height` px.
 
         Raises ValueError for an unknown builder, ChartFailed where it cannot be drawn.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 from engagement.families import Cell, Result
+from engagement.families import viewing as viewing_family
 from engagement.scope import ALL, Window
 
 CURVES = ("retention", "rewatch", "danmu")
@@ -36,15 +37,20 @@ class Total:
     viewers_high: int | None
     watch_seconds: int | None
     completions: int | None
-    whole: bool = True  # false for the first or last week of a window that cuts it
 
     @property
     def completion_rate(self) -> float | None:
-        return self.completions / self.plays if self.plays and self.completions is not None else None
+        if not self.plays or self.completions is None:
+            return None
+        return self.completions / self.plays
 
     @property
     def estimated(self) -> bool:
         return self.viewers_low is not None and self.viewers_low != self.viewers_high
+
+
+NOTHING = Total(Window(date.min, date.max), ALL, None, None, None, None, None, None)
+"""What stands where there are no numbers yet."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,8 @@ def _int(value: Cell) -> int | None:
 
 def _total(row: Row) -> Total:
     since, until = row["from"], row["until"]
-    assert isinstance(since, date) and isinstance(until, date)
+    if not isinstance(since, date) or not isinstance(until, date):
+        raise TypeError("a row of viewing without its days")
     return Total(
         window=Window(since, until),
         territory=str(row["territory"]),
@@ -83,23 +90,28 @@ def _totals(viewing: Result) -> list[Total]:
     return [unique[key] for key in sorted(unique)]
 
 
-def by_territory(viewing: Result) -> tuple[Total, ...]:
-    """The rows over the whole window: one a territory, or one for each block answered."""
-    totals = _totals(viewing)
-    chosen: list[Total] = []
-    for territory in sorted({t.territory for t in totals}):
-        own = [t for t in totals if t.territory == territory]
-        longer = [t for t in own if t.window.days > 1]
-        chosen += longer or own
-    return tuple(chosen)
+def by_block(viewing: Result) -> tuple[Total, ...]:
+    """The row over each block answered (a territory and its window) that has numbers."""
+    found = {(t.territory, t.window): t for t in _totals(viewing)}
+    keys = [(part.territory, part.window) for part in viewing.answered]
+    return tuple(found[key] for key in keys if key in found)
 
 
-def headline(viewing: Result) -> Total | None:
-    """The numbers over everything answered; None where there is nothing yet."""
-    totals = by_territory(viewing)
-    if len(totals) == 1:
-        return totals[0]
-    return _added(totals) if totals else None
+def headline(viewing: Result) -> Total:
+    """The numbers over everything answered; NOTHING where there are none yet.
+
+    Viewers of several blocks come from the family's own union of sketches, or not at all.
+    """
+    blocks = by_block(viewing)
+    if not blocks:
+        return NOTHING
+    total, together = _added(blocks), viewing.extra.get("total")
+    if len(blocks) > 1 and isinstance(together, viewing_family.Total):
+        people = together.viewers
+        return replace(
+            total, viewers=people.count, viewers_low=people.low, viewers_high=people.high
+        )
+    return total
 
 
 def daily(viewing: Result) -> tuple[Total, ...]:

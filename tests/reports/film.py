@@ -11,7 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from engagement.families import Cell, Column, Resource, Result
+from engagement.families import Cell, Resource, Result
+from engagement.families.danmu import DANMU, DANMU_COMMENTS, REACTIONS
+from engagement.families.retention import RETENTION
+from engagement.families.rewatch import REWATCH
+from engagement.families.viewing import VIEWING
 from engagement.scope import Part, Query, Window
 from reports.render.document import Moment, Report, TitleReport
 
@@ -19,88 +23,7 @@ RUNTIME = 7771
 WINDOW = Window(date(2024, 10, 24), date(2024, 11, 21))
 PLAYS_A_DAY = [6000 - 110 * n + (1500 if n % 7 in (2, 3) else 0) for n in range(28)]
 PLAYS = sum(PLAYS_A_DAY)
-
-
-def _column(name: str, kind: str, unit: str, zh: str, en: str, about: str = "") -> Column:
-    return Column(
-        name,
-        kind,
-        unit,
-        {"zh": zh, "en": en},
-        {"zh": f"{zh}的定义：{about or name}。", "en": f"What {en.lower()} means: {about or name}."},
-    )
-
-
-HIDDEN = _column("hidden_reason", "string", "", "隐藏原因", "Why hidden")
-SECOND = _column("content_second", "integer", "s", "内容秒", "Content second")
-
-VIEWING = Resource(
-    "viewing",
-    "viewing",
-    (
-        _column("from", "date", "", "起", "From"),
-        _column("until", "date", "", "止", "Until"),
-        _column("territory", "string", "", "国家/地区", "Territory"),
-        _column("device", "string", "", "设备", "Device"),
-        _column("plays", "integer", "plays", "播放次数", "Plays", "播放满 1 秒的会话 / a session of 1 s"),
-        _column("viewers", "integer", "viewers", "观看人数", "Viewers"),
-        _column("viewers_low", "integer", "viewers", "观看人数下界", "Viewers, low"),
-        _column("viewers_high", "integer", "viewers", "观看人数上界", "Viewers, high"),
-        _column("watch_seconds", "integer", "s", "观看时长", "Watch seconds"),
-        _column("completions", "integer", "plays", "完播", "Completions"),
-        _column("finishers", "integer", "viewers", "完播人数", "Finishers"),
-        _column("carried_on", "integer", "viewers", "连看人数", "Carried on"),
-        HIDDEN,
-    ),
-)
-RETENTION = Resource(
-    "retention",
-    "retention",
-    (
-        SECOND,
-        _column("sessions", "integer", "plays", "在看会话", "Sessions"),
-        _column("retention", "number", "share", "留存", "Retention"),
-        _column("starts", "integer", "plays", "进入", "Starts"),
-        _column("stops", "integer", "plays", "离开", "Stops"),
-        _column("skips", "integer", "plays", "跳过", "Skips"),
-        _column("typical_retention", "number", "share", "同类中位留存", "Typical retention"),
-        HIDDEN,
-    ),
-    curve=True,
-)
-REWATCH = Resource(
-    "rewatch",
-    "rewatch",
-    (
-        SECOND,
-        _column("times_played", "integer", "plays", "播放遍数", "Times played"),
-        _column("rewatches", "integer", "plays", "回看", "Rewatches"),
-        _column("audience_watch_ratio", "number", "ratio", "观众观看比", "Audience watch ratio"),
-        HIDDEN,
-    ),
-    curve=True,
-)
-DANMU = Resource(
-    "danmu",
-    "danmu",
-    (
-        SECOND,
-        _column("comments", "integer", "comments", "弹幕条数", "Comments"),
-        HIDDEN,
-    ),
-    curve=True,
-)
-COMMENTS = Resource(
-    "danmu_comments",
-    "danmu",
-    (
-        SECOND,
-        _column("day", "date", "", "日期", "Day"),
-        _column("text", "string", "", "原文", "Text"),
-        _column("repeats", "integer", "senders", "重复人数", "Repeats"),
-        _column("likes", "integer", "likes", "点赞", "Likes"),
-    ),
-)
+COMPLETIONS = sum(p * 46 // 100 for p in PLAYS_A_DAY)
 
 
 def result(resource: Resource, data: dict[str, list[Cell]], territories: tuple[str, ...]) -> Result:
@@ -123,15 +46,12 @@ def viewing(territories: tuple[str, ...] = ("CN",)) -> Result:
             day = WINDOW.since + timedelta(days=n)
             viewers, watched, done = plays * 9 // 10, plays * 4000, plays * 46 // 100
             next_day = day + timedelta(days=1)
-            rows.append(
-                [day, next_day, territory, "*", plays, viewers, viewers, viewers, watched, done]
-                + [done * 9 // 10, None, "carried_on:not_measured"]
-            )
-        rows.append(
-            [WINDOW.since, WINDOW.until, territory, "*", PLAYS, 100_412, 98_904, 101_957]
-            + [PLAYS * 4000, sum(p * 46 // 100 for p in PLAYS_A_DAY), 43_810, None]
-            + ["carried_on:not_measured"]
-        )
+            people = [viewers, viewers, viewers]
+            rows.append([day, next_day, territory, "*", plays, *people, watched, done])
+            rows[-1] += [done * 9 // 10, None, "carried_on:not_measured"]
+        people = [100_412, 98_904, 101_957]
+        rows.append([WINDOW.since, WINDOW.until, territory, "*", PLAYS, *people, PLAYS * 4000])
+        rows[-1] += [COMPLETIONS, 43_810, None, "carried_on:not_measured"]
     names = VIEWING.column_names()
     return result(VIEWING, {n: [r[i] for r in rows] for i, n in enumerate(names)}, territories)
 
@@ -181,7 +101,8 @@ def curves() -> dict[str, Result]:
                 "times_played": list(map(int, sessions + again)),
                 "rewatches": list(map(int, again)),
                 "audience_watch_ratio": list(map(float, (sessions + again) / PLAYS)),
-                "hidden_reason": nothing,
+                "typical_audience_watch_ratio": nothing,
+                "hidden_reason": ["typical_audience_watch_ratio:not_measured"] * RUNTIME,
             },
             ("CN",),
         ),
@@ -190,7 +111,8 @@ def curves() -> dict[str, Result]:
             {
                 "content_second": at,
                 "comments": list(map(int, comments)),
-                "hidden_reason": nothing,
+                **dict.fromkeys(REACTIONS, nothing),
+                "hidden_reason": [";".join(f"{r}:not_measured" for r in REACTIONS)] * RUNTIME,
             },
             ("CN",),
         ),
@@ -199,11 +121,11 @@ def curves() -> dict[str, Result]:
 
 def comments() -> Result:
     return result(
-        COMMENTS,
+        DANMU_COMMENTS,
         {
             "content_second": [3241, 3242, 3250],
             "day": [date(2024, 11, 2)] * 3,
-            "text": ["啊？", "=HYPERLINK(\"http://evil.example\")", "你是真饿了"],
+            "text": ["啊？", '=HYPERLINK("http://evil.example")', "你是真饿了"],
             "repeats": [70, 3, 4],
             "likes": [12, 0, 1],
         },
@@ -259,9 +181,6 @@ def without_rows() -> TitleReport:
     }
     empty["retention"] = replace(
         FILM.results["retention"],
-        data={
-            c: [None] if c != "hidden_reason" else ["waiting"]
-            for c in RETENTION.column_names()
-        },
+        data={c: [None] if c != "hidden_reason" else ["waiting"] for c in RETENTION.column_names()},
     )
     return replace(FILM, results=empty, moments=())

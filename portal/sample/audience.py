@@ -72,7 +72,7 @@ class Audience:
         ):
             weight *= np.array([title.skew.get(name, 1.0) for name in names])[codes]
         if "悬疑" in title.genres:
-            weight *= np.where(self.mystery, 2.5, 1.0)
+            weight *= np.where(self.mystery, 2.0, 1.0)
         weight *= np.where(np.isin(self.favourite, title.cast), 3.0, 1.0)
         if boost is not None:
             weight *= boost
@@ -105,7 +105,7 @@ def make_audience(size: int, rng: np.random.Generator) -> Audience:
         territory=territory,
         region=region,
         device=device,
-        activity=rng.lognormal(0.0, 0.8, size),
+        activity=rng.lognormal(0.0, 0.6, size),
         mystery=rng.random(size) < 0.3,
         favourite=favourite,
     )

@@ -71,7 +71,7 @@ def _mystery(key: str, zh: str, en: str, clock: tuple[int, int], **more: object)
 _MYSTERIES = (
     _mystery(
         "SP-F01", "第七码头没有月亮", "No Moon over Pier Seven", (104, 12),
-        partner="ninth-pier", released=52, draw=1.1, finish=0.52, lull=(37, 41),
+        partner="ninth-pier", released=52, draw=0.95, finish=0.52, lull=(37, 41),
         cast=("顾三更", "苏半夏", "温一壶"), source_work=("《没有月亮的码头》（小说）",),
         roles=("老秦", "阿蔓", "韩队"),
         scenes=(
@@ -93,7 +93,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F03", "午夜邮差不敲门", "The Midnight Postman Never Knocks", (109, 5),
-        partner="blue-whale", released=88, draw=1.0, finish=0.55, lull=(46, 49),
+        partner="blue-whale", released=88, draw=0.95, finish=0.55, lull=(46, 49),
         cast=("江不寐", "许旧书", "白露寒"), source_work=("《邮差》（话剧）",),
         roles=("邮差", "林太太", "小九"), skew={"female": 1.3},
         scenes=(
@@ -105,7 +105,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F04", "折痕里的证词", "Testimony in the Crease", (101, 33),
-        partner="paper-mountain", released=130, draw=0.42, finish=0.46, lull=(30, 36),
+        partner="paper-mountain", released=130, draw=0.5, finish=0.46, lull=(30, 36),
         cast=("裴拾光", "何未晚"), roles=("折纸的女孩", "方律师", "陈伯"),
         scenes=(
             Scene(21.4, "twist", "第一只纸鹤", 35, 0.8),
@@ -115,7 +115,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F05", "慢车上的空座", "The Empty Seat on the Slow Train", (96, 8),
-        partner="slow-train", released=300, draw=0.35, finish=0.51, lull=(52, 56),
+        partner="slow-train", released=300, draw=0.4, finish=0.51, lull=(52, 56),
         cast=("宋迟迟", "邵一程"), roles=("列车员", "空座先生", "阿桃"),
         scenes=(
             Scene(17.8, "shock", "隧道里熄灭的灯", 40, 1.1),
@@ -125,7 +125,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F06", "星期八的失踪案", "Missing on the Eighth Day", (112, 20),
-        partner="eighth-day", released=175, draw=0.6, finish=0.42, lull=(61, 68),
+        partner="eighth-day", released=175, draw=0.7, finish=0.42, lull=(61, 68),
         cast=("叶翻山", "唐点点"), roles=("周八", "警探老谢", "房东"), skew={"18-24": 1.5},
         scenes=(
             Scene(11.9, "twist", "日历上多出来的一天", 35, 1.0),
@@ -178,7 +178,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F11", "没有影子的修表匠", "The Watchmaker without a Shadow", (99, 27),
-        partner="eighth-day", released=34, draw=0.5, finish=0.53, lull=(26, 30),
+        partner="eighth-day", released=34, draw=0.6, finish=0.53, lull=(26, 30),
         cast=("余半山", "纪小禾"), roles=("修表匠", "影子", "小禾"),
         scenes=(
             Scene(19.1, "beauty", "一屋子的钟", 40, 0.7),
@@ -188,7 +188,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F12", "潮水记得他的名字", "The Tide Remembers His Name", (106, 30),
-        partner="calico-cat", released=31, draw=1.6, finish=0.57, lull=(34, 37),
+        partner="calico-cat", released=31, draw=1.45, finish=0.57, lull=(34, 37),
         cast=("陶小灯", "江不寐", "裴拾光"), source_work=("《潮水》（小说）",),
         roles=("阿潮", "林书", "外婆"), skew={"25-30": 1.3, "SG": 2.5, "MY": 2.5, "TW": 1.5},
         scenes=(
@@ -201,7 +201,7 @@ _MYSTERIES = (
     ),
     _mystery(
         "SP-F13", "末班缆车往上开", "Last Cable Car Going Up", (102, 48),
-        partner="slow-train", released=95, draw=0.45, finish=0.49, lull=(55, 60),
+        partner="slow-train", released=95, draw=0.55, finish=0.49, lull=(55, 60),
         cast=("邵一程", "唐点点"), roles=("缆车工", "戴红帽子的人", "阿雾"),
         scenes=(
             Scene(10.7, "shock", "停在半空的缆车", 40, 1.1),
@@ -339,7 +339,7 @@ def _trailer(row: tuple[str, str, int, int, str, str, float, str]) -> SampleTitl
         draw=draw,
         finish=0.62,
         roles=parent.roles,
-        scenes=(Scene(runtime_s / 60 * 0.7, "shock", thing, 8),),
+        scenes=(Scene(runtime_s / 60 * 0.7, "shock", thing, 8, 0.35),),
         skew=parent.skew,
     )
 

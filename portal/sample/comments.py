@@ -13,8 +13,8 @@ import numpy as np
 
 from portal.sample.audience import TERRITORIES, Audience, Floats, Ints
 from portal.sample.catalogue import SampleTitle
-from portal.sample.sessions import SECOND_US, Plays, credits_from
-from portal.sample.viewing import Period
+from portal.sample.sessions import SECOND_US, SHORT_FORM_S, Plays, credits_from, minor_spots
+from portal.sample.viewing import ZONE, Period
 from portal.sample.words import CHATTER, CONTACTS, ENDING, MOODS, OPENING, TAILS
 
 COMMENTS_PER_PLAY = 0.32
@@ -42,18 +42,24 @@ class Density:
 
 
 def density_of(title: SampleTitle) -> Density:
-    """How much is written at each second of `title`, where plain chatter is 0.35."""
+    """How much is written at each second of `title`, where plain chatter is 0.3 and more."""
     t = np.arange(title.runtime_s, dtype=np.float64)
-    opening = 2.2 * np.exp(-t / (6 if title.runtime_s < 300 else 35))
+    short = title.runtime_s < SHORT_FORM_S
+    opening = 2.2 * np.exp(-t / (6 if short else 35))
+    chatter = np.full(title.runtime_s, 0.3)
+    spots, shares = minor_spots(title)
+    for spot, share in zip(spots, shares * len(spots), strict=True):
+        chatter += 0.35 * share * np.exp(-(((t - spot - 6) / (4 if short else 16)) ** 2) / 2)
     ending = np.where(t >= credits_from(title), 1.3, 0.0)
     scenes = np.zeros((len(title.scenes), title.runtime_s))
     for row, scene in zip(scenes, title.scenes, strict=True):
         start = scene.minute * 60
         peak = start + scene.seconds * 0.7
-        early = 12.0 if scene.mood in ("twist", "shock") else 8.0
+        early = 2.0 if short else 12.0 if scene.mood in ("twist", "shock") else 8.0
         rise = np.exp(-(np.maximum(peak - t, 0) ** 2) / (2 * (scene.seconds * 0.35 + early) ** 2))
-        row[:] = 4.2 * scene.weight * rise * np.exp(-np.maximum(t - peak, 0) / 28)
-    total = 0.35 + opening + ending + scenes.sum(axis=0)
+        fall = np.exp(-np.maximum(t - peak, 0) / (4 if short else 28))
+        row[:] = 4.2 * scene.weight * rise * fall
+    total = chatter + opening + ending + scenes.sum(axis=0)
     return Density(total, scenes, opening, ending)
 
 
@@ -135,15 +141,15 @@ def _text(
     if rng.random() < 0.0015:
         templates = CONTACTS
     # The first templates are the ones everybody writes.
-    pick = int(len(templates) * rng.random() ** 1.6)
+    pick = int(len(templates) * rng.random() ** (1.15 if templates is CHATTER else 1.6))
     text = templates[pick]
     filled = text.format(
         who=title.roles[int(rng.integers(len(title.roles)))] if title.roles else "主角",
         thing=thing,
-        day=WEEKDAYS[at.weekday()],
+        day=WEEKDAYS[at.astimezone(ZONE).weekday()],
         n=int(rng.integers(2, 9)),
     )
-    if templates is CONTACTS:
+    if templates is CONTACTS or filled[-1] in "？！…~1":
         return filled
     return filled + TAILS[int(rng.integers(len(TAILS)))]
 

@@ -74,7 +74,7 @@ def generate(
         raise ValueError("the sample needs at least 14 days")
     period = Period(until, days)
     rng = title_rng(seed, "", "audience")
-    audience = make_audience(max(6_000, segments // 8), rng)
+    audience = make_audience(max(6_000, segments // 2), rng)
     viewer_ids = _ids("v", audience.size, rng)
     sender_ids = _ids("d", audience.size, rng)
     watched = watch_all(audience, period, seed=seed, segments=segments)

@@ -6,6 +6,7 @@ a title's sessions are made at once, in arrays.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,15 @@ def credits_from(title: SampleTitle) -> int:
     """The second at which the closing credits begin."""
     length = {"film": 230, "episode": 100}.get(title.kind, 4)
     return title.runtime_s - length
+
+
+def minor_spots(title: SampleTitle) -> tuple[Floats, Floats]:
+    """(seconds, shares) of the small moments of a title that nobody planned: a mumbled line, a
+    cut, a shot to look at twice. They give the curves their grain."""
+    rng = np.random.default_rng(zlib.crc32(title.key.encode()))
+    count = 4 if title.runtime_s < SHORT_FORM_S else 4 + title.runtime_s // 240
+    shares = rng.exponential(1.0, count) + 0.1
+    return np.sort(rng.uniform(0.04, 0.93, count)) * title.runtime_s, shares / shares.sum()
 
 
 def play(
@@ -105,7 +115,10 @@ def _ends(title: SampleTitle, begin_s: Floats, bounces: float, rng: np.random.Ge
     short = runtime < SHORT_FORM_S
     credits = credits_from(title)
     left = runtime - begin_s
-    drift = begin_s + left * np.clip(rng.beta(0.85, 1.7, n), 0.003, 0.97)
+    drift = begin_s + left * np.clip(rng.beta(0.95, 1.4, n), 0.003, 0.97)
+    spots, shares = minor_spots(title)
+    spot = spots[rng.choice(len(spots), n, p=shares)] + rng.exponential(3 if short else 25, n)
+    drift = np.where((rng.random(n) < 0.3) & (spot > begin_s), spot, drift)
     bounce = begin_s + 2 + rng.exponential(5 if short else 55, n)
     into_credits = rng.random(n)
     finish = np.where(
@@ -114,7 +127,7 @@ def _ends(title: SampleTitle, begin_s: Floats, bounces: float, rng: np.random.Ge
         np.where(into_credits < 0.8, rng.uniform(credits, runtime, n), runtime),
     )
     kind = rng.random(n)
-    finishes = title.finish + (BOUNCES - bounces if bounces < BOUNCES else 0)
+    finishes = 0.88 * title.finish + (BOUNCES - bounces if bounces < BOUNCES else 0)
     end = np.where(kind < bounces, bounce, drift)
     end = np.where((kind >= bounces) & (kind < bounces + finishes), finish, end)
     if title.lull is not None:
@@ -154,20 +167,25 @@ def _seeks_back(
     short = title.runtime_s < SHORT_FORM_S
     long_enough = end_s - begin_s > (15 if short else 120)
     # Bounces cannot seek, so those who stay do it the more often: SEEKS_BACK is of all.
-    keen = long_enough & (rng.random(len(end_s)) < SEEKS_BACK / max(0.2, long_enough.mean()))
+    staying = max(0.2, float(long_enough.mean()) if len(end_s) else 1.0)
+    keen = long_enough & (rng.random(len(end_s)) < SEEKS_BACK / staying)
     at = np.repeat(np.flatnonzero(keen), 1 + rng.poisson(0.55, int(keen.sum())))
     n = len(at)
     span = end_s[at] - begin_s[at]
     where = begin_s[at] + span * rng.uniform(0.1, 0.99, n)
-    to = where - (3 + rng.exponential(5 if short else 18, n))
+    spots, shares = minor_spots(title)
+    spot = spots[rng.choice(len(spots), n, p=shares)] + rng.exponential(2 if short else 8, n)
+    near = (rng.random(n) < 0.5) & (spot > begin_s[at] + 5) & (spot < end_s[at] - 2)
+    where = np.where(near, spot, where)
+    to = where - (3 + rng.exponential(4 if short else 18, n))
     if title.scenes:
         weights = np.array([s.weight for s in title.scenes])
         scene = rng.choice(len(title.scenes), n, p=weights / weights.sum())
         starts = np.array([s.minute * 60 for s in title.scenes])[scene]
         lengths = np.array([float(s.seconds) for s in title.scenes])[scene]
-        leave = starts + lengths * rng.normal(1.0, 0.12, n) + rng.exponential(9, n)
+        leave = starts + lengths * rng.normal(1.0, 0.12, n) + rng.exponential(2 if short else 9, n)
         back = starts + rng.normal(-2, 4 if not short else 1, n) + rng.exponential(4, n)
-        hot = (rng.random(n) < 0.8) & (leave < end_s[at] - 1) & (back > begin_s[at])
+        hot = (rng.random(n) < 0.72) & (leave < end_s[at] - 1) & (back > begin_s[at])
         hot &= back < leave - 3
         where, to = np.where(hot, leave, where), np.where(hot, back, to)
     to = np.maximum(to, begin_s[at])

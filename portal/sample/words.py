@@ -74,4 +74,5 @@ CONTACTS: tuple[str, ...] = (
 """Adverts that must be masked. Ids and numbers are made up (a number's last eight digits are
 zeros and a small count)."""
 
-TAILS: tuple[str, ...] = ("", "", "", "", "", "！", "！！", "~", "。", "…", "啊", "吧")
+TAILS: tuple[str, ...] = ("", "", "", "", "", "", "！", "！！", "~", "…")
+"""Put after a text that does not already end in a mark."""

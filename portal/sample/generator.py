@@ -32,6 +32,10 @@ from portal.sample.sessions import Plays
 from portal.sample.viewing import Period, title_rng, watch_all
 
 MARKER = "SAMPLE"
+MARKER_TEXT = """\
+Made by the sample generator of Dailies. Every name and number in here is invented.
+until: {until}
+"""
 TITLE_COLUMNS = (
     "title_id",
     "kind",
@@ -81,10 +85,7 @@ def generate(
 
     (folder / "segments").mkdir(parents=True, exist_ok=True)
     (folder / "danmu").mkdir(exist_ok=True)
-    (folder / MARKER).write_text(
-        "Made by the sample generator of Dailies. Every name and number in here is invented.\n",
-        encoding="utf-8",
-    )
+    (folder / MARKER).unlink(missing_ok=True)
     (folder / "titles.csv").write_bytes(_csv(TITLE_COLUMNS, (_title_row(t, until) for t in TITLES)))
     _write_segments(folder / "segments", watched, audience, viewer_ids, period, seed)
     for title in TITLES:
@@ -100,6 +101,17 @@ def generate(
         )
         packed = gzip.compress(_csv(COLUMNS, rows), compresslevel=6, mtime=0)
         (folder / "danmu" / f"{title.key}.csv.gz").write_bytes(packed)
+    # Last, so that a folder with the marker is a whole one.
+    (folder / MARKER).write_text(MARKER_TEXT.format(until=until), encoding="utf-8")
+
+
+def generated_until(folder: Path) -> date | None:
+    """The day that the files in `folder` end before; None where they are not all there."""
+    try:
+        last_line = (folder / MARKER).read_text(encoding="utf-8").splitlines()[-1]
+    except FileNotFoundError:
+        return None
+    return date.fromisoformat(last_line.removeprefix("until: "))
 
 
 def _title_row(title: SampleTitle, until: date) -> tuple[str, ...]:

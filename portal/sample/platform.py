@@ -13,8 +13,6 @@ from portal.sample.catalogue import TITLES
 ALL_TERRITORIES = ("*",)
 DUE_FAMILIES = ("viewing", "retention", "rewatch", "danmu")
 ALL_EXITS = ("web", "export", "email", "api")
-PASSWORD = "dailies-sample-only"
-"""The password of every demo account: a demo word, published in var/demo.json anyway."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +71,17 @@ class SampleGrant:
 
 @dataclass(frozen=True)
 class SampleSchedule:
-    """A weekly report: made by a member, sent to members, on `weekday` (0 is Monday)."""
+    """A weekly report: made by a member, sent to members, on `weekday` (0 is Monday).
+
+    Wednesday is the first day on which a week to Sunday has settled.
+    """
 
     partner: str
     name: str
     titles: tuple[str, ...]
     by: str
     recipients: tuple[str, ...]
-    weekday: int = 0
+    weekday: int = 2
     hour: int = 9
     zone: str = "Asia/Shanghai"
     language: str = "zh-hans"

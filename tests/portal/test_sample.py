@@ -17,7 +17,7 @@ import pytest
 
 from portal.sample import platform
 from portal.sample.catalogue import MYSTERIES, TITLES
-from portal.sample.generator import SEGMENTS, generate
+from portal.sample.generator import SEGMENTS, generate, generated_until
 
 UNTIL = date(2026, 11, 22)
 SINCE = UNTIL - timedelta(days=60)
@@ -79,6 +79,7 @@ def test_every_day_has_its_file_and_a_session_lies_in_that_of_the_day_it_began(
 ) -> None:
     files = sorted(p.name for p in (sample / "segments").iterdir())
     assert files == [f"{SINCE + timedelta(days=n)}.parquet" for n in range(60)]
+    assert generated_until(sample) == UNTIL
     assert pq.read_schema(sample / "segments" / files[0]) == SEGMENTS
     starts = rows(
         db,
@@ -303,4 +304,3 @@ def test_the_cast_fits_together() -> None:
         assert {schedule.by, *schedule.recipients} <= members
     shared = {h.partner: h.territories for h in platform.HOLDINGS if h.title == "SP-F12"}
     assert shared == {"calico-cat": ("CN",), "ninth-pier": ("SG", "MY", "TW", "HK")}
-    assert len(platform.PASSWORD) >= 15

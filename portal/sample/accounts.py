@@ -16,7 +16,7 @@ from django.conf import settings
 from partners.models import Membership, Partner, User
 from portal.sample.platform import PARTNERS, STAFF
 
-_WORDS = "lamp tide crease pier clock cloud noodle whale paper ferry lantern harbour".split()
+_WORDS = ("lamp", "tide", "crease", "pier", "clock", "cloud", "noodle", "whale", "paper", "ferry")
 
 
 def sample_password() -> str:

@@ -213,7 +213,8 @@ _MYSTERIES = (
 
 _OTHER_FILMS = (
     SampleTitle(
-        "SP-F14", "film", "外婆的飞行器", "Grandma's Flying Machine", 92 * 60 + 15, 58, "calico-cat",
+        "SP-F14", "film", "外婆的飞行器", "Grandma's Flying Machine",
+        92 * 60 + 15, 58, "calico-cat",
         genres=("喜剧", "家庭"), cast=("许旧书", "何未晚"), draw=0.85, finish=0.6, lull=(50, 53),
         roles=("外婆", "小飞", "村长"), skew={"36-40": 1.6, "41-50": 1.4, "female": 1.2},
         scenes=(
@@ -229,7 +230,8 @@ _OTHER_FILMS = (
         scenes=(Scene(22.0, "beauty", "第一百个清晨", 60), Scene(61.5, "tears", "转场", 60)),
     ),
     SampleTitle(
-        "SP-F16", "film", "潮水记得他的名字（导演剪辑版）", "The Tide Remembers His Name: Director's Cut",
+        "SP-F16", "film", "潮水记得他的名字（导演剪辑版）",
+        "The Tide Remembers His Name: Director's Cut",
         121 * 60 + 10, 12, "calico-cat", genres=("悬疑", "剧情"),
         cast=("陶小灯", "江不寐", "裴拾光"), source_work=("《潮水》（小说）",), cut_of="SP-F12",
         viewers=420, finish=0.6, roles=("阿潮", "林书", "外婆"),
@@ -265,7 +267,8 @@ def _episode(
 
 _CLOUD = SampleTitle(
     "SP-S01", "series", "云上修理铺", "The Cloud Repair Shop", 0, 41, "slow-train",
-    genres=("奇幻", "都市"), cast=("宋迟迟", "林七巷", "纪小禾"), source_work=("《修云的人》（漫画）",),
+    genres=("奇幻", "都市"), cast=("宋迟迟", "林七巷", "纪小禾"),
+    source_work=("《修云的人》（漫画）",),
     draw=1.1, finish=0.68, opening=(42, 132), roles=("小修", "云老板", "雨师"),
     skew={"18-24": 1.8, "female": 1.4},
 )  # fmt: skip
@@ -306,8 +309,8 @@ _CLOUD_EPISODES = (
 )
 
 _SPRING_EPISODES = (
-    (38 * 60 + 12, 150, (Scene(8.1, "laugh", "第一碗面", 40), Scene(30.4, "laugh", "县太爷赊账", 45))),
-    (37 * 60 + 40, 150, (Scene(14.6, "sweet", "厨房里的雪", 45), Scene(29.0, "laugh", "醋坛子", 35))),
+    (38 * 60 + 12, 150, (Scene(8.1, "laugh", "第一碗面"), Scene(30.4, "laugh", "县太爷赊账", 45))),
+    (37 * 60 + 40, 150, (Scene(14.6, "sweet", "厨房里的雪"), Scene(29.0, "laugh", "醋坛子", 35))),
     (39 * 60 + 3, 149, (Scene(10.2, "fight", "面馆大战", 70), Scene(33.3, "laugh", "偷师", 40))),
     (38 * 60 + 25, 149, (Scene(19.7, "tears", "掌柜的旧账", 50), Scene(34.1, "twist", "秘方", 40))),
     (40 * 60 + 8, 148, (Scene(21.0, "sweet", "春风一碗", 50), Scene(37.2, "tears", "打烊", 50))),

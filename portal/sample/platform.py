@@ -87,9 +87,12 @@ class SampleSchedule:
     language: str = "zh-hans"
 
 
-def _partner(slug: str, zh: str, en: str, *people: tuple[str, str, str]) -> SamplePartner:
+def _partner(slug: str, zh: str, en: str, *names: str) -> SamplePartner:
+    """A partner with an owner, an analyst and a viewer of these names."""
+    roles = ("owner", "analyst", "viewer")
     members = tuple(
-        SampleMember(f"{mailbox}@{slug}.example.com", name, role) for mailbox, name, role in people
+        SampleMember(f"{role}@{slug}.example.com", name, role)
+        for role, name in zip(roles, names, strict=True)
     )
     return SamplePartner(slug, zh, en, members)
 
@@ -97,27 +100,27 @@ def _partner(slug: str, zh: str, en: str, *people: tuple[str, str, str]) -> Samp
 PARTNERS: tuple[SamplePartner, ...] = (
     _partner(
         "calico-cat", "三花猫影业", "Calico Cat Pictures",
-        ("owner", "周一木", "owner"), ("analyst", "钱小满", "analyst"), ("viewer", "吴有鱼", "viewer"),
+        "周一木", "钱小满", "吴有鱼",
     ),
     _partner(
         "slow-train", "慢火车影视", "Slow Train Studios",
-        ("owner", "韩站台", "owner"), ("analyst", "秦晚点", "analyst"), ("viewer", "方窗边", "viewer"),
+        "韩站台", "秦晚点", "方窗边",
     ),
     _partner(
         "blue-whale", "蓝鲸邮局制作", "Blue Whale Post Office Productions",
-        ("owner", "沈寄北", "owner"), ("analyst", "罗回信", "analyst"), ("viewer", "梁邮票", "viewer"),
+        "沈寄北", "罗回信", "梁邮票",
     ),
     _partner(
         "ninth-pier", "第九码头文化", "Ninth Pier Culture",
-        ("owner", "丁阿锚", "owner"), ("analyst", "黎小舟", "analyst"), ("viewer", "范靠岸", "viewer"),
+        "丁阿锚", "黎小舟", "范靠岸",
     ),
     _partner(
         "paper-mountain", "折纸山影视", "Paper Mountain Films",
-        ("owner", "袁折页", "owner"), ("analyst", "施半张", "analyst"), ("viewer", "毛边纸", "viewer"),
+        "袁折页", "施半张", "毛边纸",
     ),
     _partner(
         "eighth-day", "星期八制片厂", "Eighth Day Film Works",
-        ("owner", "夏礼八", "owner"), ("analyst", "冬无眠", "analyst"), ("viewer", "秋加班", "viewer"),
+        "夏礼八", "冬无眠", "秋加班",
     ),
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Writes the sample platform's landing files, the same bytes for the same arguments.
 
-A folder with `titles.csv`, `segments/<day>.parquet` (a session lies in the file of the day on
-which it began), `danmu/<title>.csv.gz`, and the marker `SAMPLE`.
+A folder with `titles.csv`, `segments/segments.<day>.parquet` (a session lies in the file of the
+day on which it began), `danmu/danmu.<title>.csv.gz`, and the marker `SAMPLE`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def generate(
             title_rng(seed, title.key, "danmu"),
         )
         packed = gzip.compress(_csv(COLUMNS, rows), compresslevel=6, mtime=0)
-        (folder / "danmu" / f"{title.key}.csv.gz").write_bytes(packed)
+        (folder / "danmu" / f"danmu.{title.key}.csv.gz").write_bytes(packed)
     # Last, so that a folder with the marker is a whole one.
     (folder / MARKER).write_text(MARKER_TEXT.format(until=until), encoding="utf-8")
 
@@ -192,7 +192,7 @@ def _write_segments(
             _names(GENDERS, audience.gender[who]),
         ]
         table = pa.Table.from_arrays(columns, schema=SEGMENTS)
-        name = f"{period.since + timedelta(days=number)}.parquet"
+        name = f"segments.{period.since + timedelta(days=number)}.parquet"
         pq.write_table(table, folder / name, compression="zstd", compression_level=3)
 
 

@@ -39,7 +39,7 @@ def db(sample: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         f"""create table segments as
             select * exclude (started_at, filename),
                    epoch_us(started_at) as at_us,
-                   parse_filename(filename, true)::date as file_day,
+                   parse_filename(filename, true)[10:]::date as file_day,
                    (to_timestamp(epoch_us(started_at) / 1e6 + 8 * 3600)
                        at time zone 'UTC')::date as day
             from read_parquet('{sample}/segments/*.parquet', filename = true)"""
@@ -53,7 +53,7 @@ def rows(db: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
 
 
 def danmu(sample: Path, key: str) -> list[dict[str, str]]:
-    with gzip.open(sample / "danmu" / f"{key}.csv.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(sample / "danmu" / f"danmu.{key}.csv.gz", "rt", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -78,7 +78,7 @@ def test_every_day_has_its_file_and_a_session_lies_in_that_of_the_day_it_began(
     sample: Path, db: duckdb.DuckDBPyConnection
 ) -> None:
     files = sorted(p.name for p in (sample / "segments").iterdir())
-    assert files == [f"{SINCE + timedelta(days=n)}.parquet" for n in range(60)]
+    assert files == [f"segments.{SINCE + timedelta(days=n)}.parquet" for n in range(60)]
     assert generated_until(sample) == UNTIL
     assert pq.read_schema(sample / "segments" / files[0]) == SEGMENTS
     starts = rows(

@@ -81,7 +81,7 @@ def comments(
     lag = (offset - plays.from_s[stretch]) * SECOND_US + rng.integers(0, SECOND_US, len(stretch))
     posted = plays.started_us[stretch] + lag
     order = np.argsort(posted, kind="stable")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for i in order:
         mood = _mood(title, density, int(offset[i]), rng)
         at = datetime.fromtimestamp(int(posted[i]) // SECOND_US, UTC)

@@ -47,7 +47,9 @@ def load(folder: Path, *, segments: int = 300_000, say: Callable[[str], None] = 
     the ingest did not bring in every title.
     """
     if settings.PRODUCTION:
-        raise SampleError("this is a production set-up: the sample has known accounts in it")
+        raise SampleError(
+            "this is a production set-up: the sample makes accounts that share a password"
+        )
     if is_loaded():
         say("the sample platform is in already")
         return
@@ -58,21 +60,29 @@ def load(folder: Path, *, segments: int = 300_000, say: Callable[[str], None] = 
         generate(folder, until=until, segments=segments)
     call_command("ingest", str(folder))
     mark_as_sample(folder)
-    with transaction.atomic():
-        create_people()
-        titles = _titles()
-        for holding in HOLDINGS:
-            Holding.objects.create(
-                partner=Partner.objects.get(slug=holding.partner),
-                title=titles[holding.title],
-                territories=list(holding.territories),
-            )
-        for grant in GRANTS:
-            _grant(grant, titles, until)
-        for schedule in SCHEDULES:
-            _schedule(schedule, titles)
-            _ask_for_bundles(schedule, titles, until)
-    say(f"{len(PARTNERS)} partners, {len(titles)} titles, {len(GRANTS)} grants are in")
+    set_up(until)
+    say(f"{len(PARTNERS)} partners, {len(TITLES)} titles, {len(GRANTS)} grants are in")
+
+
+@transaction.atomic
+def set_up(until: date) -> None:
+    """People, holdings, approved grants, schedules and first bundles for the titles ingested.
+
+    Raises SampleError where a title is missing.
+    """
+    titles = _titles()
+    create_people()
+    for holding in HOLDINGS:
+        Holding.objects.create(
+            partner=Partner.objects.get(slug=holding.partner),
+            title=titles[holding.title],
+            territories=list(holding.territories),
+        )
+    for grant in GRANTS:
+        _grant(grant, titles, until)
+    for schedule in SCHEDULES:
+        _schedule(schedule, titles)
+        _ask_for_bundles(schedule, titles, until)
 
 
 def is_loaded() -> bool:

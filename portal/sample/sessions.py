@@ -84,13 +84,17 @@ def play(
 
 def joined(parts: list[Plays]) -> Plays:
     """Several lots of sessions as one."""
-    shifts = np.cumsum([0] + [len(p.viewer) for p in parts])
+    shifts = np.cumsum([0] + [len(p.viewer) for p in parts])[:-1]
     return Plays(
-        *(np.concatenate([getattr(p, n) for p in parts])
-          for n in ("viewer", "begins_us", "ends_us", "far_s")),
-        np.concatenate([p.session + s for p, s in zip(parts, shifts[:-1], strict=True)]),
-        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("from_s", "to_s", "started_us")),
-    )  # fmt: skip
+        viewer=np.concatenate([p.viewer for p in parts]),
+        begins_us=np.concatenate([p.begins_us for p in parts]),
+        ends_us=np.concatenate([p.ends_us for p in parts]),
+        far_s=np.concatenate([p.far_s for p in parts]),
+        session=np.concatenate([p.session + s for p, s in zip(parts, shifts, strict=True)]),
+        from_s=np.concatenate([p.from_s for p in parts]),
+        to_s=np.concatenate([p.to_s for p in parts]),
+        started_us=np.concatenate([p.started_us for p in parts]),
+    )
 
 
 def kept(plays: Plays, keep: NDArray[np.bool_]) -> Plays:

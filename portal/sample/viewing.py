@@ -121,7 +121,8 @@ def _at_home(
         + np.array(HOURS_FROM_SHANGHAI)[audience.territory[viewer]]
     )
     within = ((hour % 24) * 3600 * SECOND_US).astype(np.int64)
-    return period.since_us + np.asarray(day, dtype=np.int64) * DAY_US + within
+    moments: Ints = period.since_us + np.asarray(day, dtype=np.int64) * DAY_US + within
+    return moments
 
 
 def _carried_on(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from engagement.models import Title
 from engagement.roles import WEB, acting_as
@@ -21,7 +21,7 @@ from reports.models import Bundle
 
 
 @pytest.fixture
-def sample(db: None, settings: SettingsWrapper, tmp_path: Path) -> date:
+def sample(db: None, settings: Settings, tmp_path: Path) -> date:
     """The sample without its numbers: the titles as `ingest` makes them, and set_up."""
     settings.VAR = tmp_path
     made: dict[str, Title] = {}
@@ -92,7 +92,7 @@ def test_recipients_of_schedules_have_a_first_bundle_coming(sample: date) -> Non
     }
 
 
-def test_the_summary_is_read_by_the_webs_login_and_its_accounts_sign_in(sample: date) -> None:
+def test_the_summary_is_read_by_the_webs_login_and_its_passwords_fit(sample: date) -> None:
     with acting_as(WEB):
         summary = demo_summary()
     assert summary.keys() == {"accounts", "titles", "bundles", "mailbox"}
@@ -114,7 +114,7 @@ def test_a_second_load_does_nothing(sample: date, tmp_path: Path) -> None:
     assert not (tmp_path / "sample").exists()
 
 
-def test_production_refuses_the_sample(db: None, settings: SettingsWrapper, tmp_path: Path) -> None:
+def test_production_refuses_the_sample(db: None, settings: Settings, tmp_path: Path) -> None:
     settings.PRODUCTION = True
     with pytest.raises(CommandError, match="production"):
         call_command("load_sample", folder=tmp_path / "sample")

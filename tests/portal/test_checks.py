@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from pytest_django.fixtures import SettingsWrapper
 
 from portal.checks import production_settings, refuse_to_start
 
@@ -28,13 +27,13 @@ SAFE: dict[str, Any] = {
 
 
 @pytest.fixture
-def production(settings: SettingsWrapper) -> SettingsWrapper:
+def production(settings: Any) -> Any:
     for name, value in SAFE.items():
         setattr(settings, name, value)
     return settings
 
 
-def test_safe_settings_start(production: SettingsWrapper) -> None:
+def test_safe_settings_start(production: Any) -> None:
     assert production_settings() == []
     refuse_to_start()
 
@@ -52,9 +51,7 @@ def test_safe_settings_start(production: SettingsWrapper) -> None:
         ("STORAGE_URL", "files", "dailies.E007"),
     ],
 )
-def test_an_unsafe_setting_stops_the_start(
-    production: SettingsWrapper, name: str, value: Any, id: str
-) -> None:
+def test_an_unsafe_setting_stops_the_start(production: Any, name: str, value: Any, id: str) -> None:
     setattr(production, name, value)
     assert [problem.id for problem in production_settings()] == [id]
     with pytest.raises(ImproperlyConfigured, match=id):

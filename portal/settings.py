@@ -45,7 +45,9 @@ def _kept_secret(name: str) -> str:
         return path.read_text()
 
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or ("" if PRODUCTION else _kept_secret("django.key"))
+SECRET_KEY = env.str("SECRET_KEY", default="") or (
+    "unset" if PRODUCTION else _kept_secret("django.key")
+)
 
 # The database has three logins, and a process uses the one its command needs: the site and the
 # workers never hold the publisher's or the owner's.

@@ -41,7 +41,7 @@ def test_safe_settings_start(production: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "id"),
     [
-        ("SECRET_KEY", "", "dailies.E001"),
+        ("SECRET_KEY", "unset", "dailies.E001"),
         ("SECRET_KEY", "secret", "dailies.E001"),
         ("ALLOWED_HOSTS", [], "dailies.E002"),
         ("ALLOWED_HOSTS", ["*"], "dailies.E002"),

@@ -57,7 +57,9 @@ class _Segments:
     session: Ints
     from_s: Ints
     to_s: Ints
-    new_from: Ints  # where the part that no earlier segment of the session covered begins
+    new_from: (
+        Ints  # where the part that no earlier segment of the session covered begins
+    )
     gap_from: Ints  # how far the session had played; -1 in its first segment
 
 
@@ -100,7 +102,13 @@ def rollup(
     hashes = sketches.hash_viewers(viewers, key)
     runtime = np.array([runtimes.get(t, 0) for t in titles], np.int64)
     segments, sessions = _sessionise(
-        table, title, territory, device, viewer, runtime, sketches.hash_viewers(devices, b"")
+        table,
+        title,
+        territory,
+        device,
+        viewer,
+        runtime,
+        sketches.hash_viewers(devices, b""),
     )
     names = (titles, territories, devices)
     for code in range(len(titles)):
@@ -138,7 +146,9 @@ def _sessionise(
     by_cell = np.lexsort((territory[first], title[first]))
     number = np.empty(len(first), np.int64)
     number[by_cell] = np.arange(len(first))
-    session[by_start] = number[np.repeat(np.arange(len(first)), _lengths(opens, len(by_start)))]
+    session[by_start] = number[
+        np.repeat(np.arange(len(first)), _lengths(opens, len(by_start)))
+    ]
     first, last = first[by_cell], last[by_cell]
 
     order = np.lexsort((to_s, from_s, session))
@@ -160,7 +170,8 @@ def _sessionise(
         furthest=furthest,
         watch_seconds=np.add.reduceat(to_s - from_s, opens),
         digest=_digests(segments, started[order], opens, device_hashes[device[first]]),
-        finished=(runtime[title[first]] > 0) & (10 * furthest >= 9 * runtime[title[first]]),
+        finished=(runtime[title[first]] > 0)
+        & (10 * furthest >= 9 * runtime[title[first]]),
     )
     return segments, sessions
 
@@ -180,7 +191,11 @@ def _title(
     seconds = int(max(runtime[code], sessions.furthest[low:high].max()))
     edges = low + np.append(_changes(sessions.territory[low:high]), high - low)
     singles = [
-        (territories[sessions.territory[a]], slice(a, b), _curves(segments, sessions, a, b, seconds))
+        (
+            territories[sessions.territory[a]],
+            slice(a, b),
+            _curves(segments, sessions, a, b, seconds),
+        )
         for a, b in zip(edges[:-1], edges[1:], strict=True)
     ]
     total = np.sum([curves for _, _, curves in singles], axis=0)
@@ -191,7 +206,9 @@ def _title(
             of_device = here[sessions.device[rows] == device]
             cells.append((devices[device], of_device, curves[:, :0]))
         for device_name, chosen, shown in cells:
-            content = _content(sessions, chosen, hashes) if device_name == ALL else NOTHING
+            content = (
+                _content(sessions, chosen, hashes) if device_name == ALL else NOTHING
+            )
             seen = _sketch(sessions.viewer[chosen], hashes)
             finished = chosen[sessions.finished[chosen]]
             ended = _sketch(sessions.viewer[finished], hashes)

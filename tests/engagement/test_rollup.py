@@ -29,14 +29,27 @@ DATA = next(
     Path("../shared/data"),
 )
 
-Row = tuple[str, str, str, int, int, int, str, str]  # session viewer title second from to device T
+Row = tuple[
+    str, str, str, int, int, int, str, str
+]  # session viewer title second from to device T
 
 
 def table(rows: Iterable[Row]) -> pa.Table:
     rows = list(rows)
-    names = ("session_id", "viewer_id", "title_id", "second", "from_s", "to_s", "device", "terr")
+    names = (
+        "session_id",
+        "viewer_id",
+        "title_id",
+        "second",
+        "from_s",
+        "to_s",
+        "device",
+        "terr",
+    )
     columns: dict[str, Any] = dict(
-        zip(names, map(list, zip(*rows, strict=True)) if rows else [[]] * 8, strict=True)
+        zip(
+            names, map(list, zip(*rows, strict=True)) if rows else [[]] * 8, strict=True
+        )
     )
     return pa.table(
         {
@@ -56,7 +69,9 @@ def table(rows: Iterable[Row]) -> pa.Table:
     )
 
 
-def count(rows: Iterable[Row], runtimes: dict[str, int]) -> dict[tuple[str, str, str], Partial]:
+def count(
+    rows: Iterable[Row], runtimes: dict[str, int]
+) -> dict[tuple[str, str, str], Partial]:
     partials = list(rollup(table(rows), day=DAY, key=KEY, runtimes=runtimes))
     cells = {(p.title_id, p.territory, p.device): p for p in partials}
     assert len(cells) == len(partials)
@@ -147,7 +162,9 @@ def test_every_number_is_what_a_slow_count_gives(rows: list[Row]) -> None:
         ):
             ids = sorted(want[name])
             assert getattr(partial, name) == len(ids)
-            assert sketch.hashes.tolist() == sorted(sketches.hash_viewers(ids, KEY).tolist())
+            assert sketch.hashes.tolist() == sorted(
+                sketches.hash_viewers(ids, KEY).tolist()
+            )
         if cell[2] == "*":
             for name in SERIES:
                 got = curve(partial, name)
@@ -192,7 +209,9 @@ def random_rows(sessions: int, seed: int = 20260831) -> list[Row]:
             start = int(random.integers(0, 5000))
             end = start + int(random.integers(1, 900))
             territory = ("CN", "HK", "TW")[int(random.integers(3))]
-            rows.append((f"s{number}", viewer, title, step, start, end, "tv", territory))
+            rows.append(
+                (f"s{number}", viewer, title, step, start, end, "tv", territory)
+            )
     return rows
 
 
@@ -218,10 +237,16 @@ def ratio(partial: Partial, second: int) -> float:
 
 def test_half_leaving_at_15_s_gives_googles_1_and_050() -> None:
     rows = [
-        (f"s{n}", f"v{n}", "ad", 0, 0, 60 if n < 50 else 15, "tv", "CN") for n in range(100)
+        (f"s{n}", f"v{n}", "ad", 0, 0, 60 if n < 50 else 15, "tv", "CN")
+        for n in range(100)
     ]
     partial = count(rows, {"ad": 60})["ad", "*", "*"]
-    assert [ratio(partial, second) for second in (0, 14, 15, 59)] == [1.0, 1.0, 0.5, 0.5]
+    assert [ratio(partial, second) for second in (0, 14, 15, 59)] == [
+        1.0,
+        1.0,
+        0.5,
+        0.5,
+    ]
     assert curve(partial, "stops")[14] == 50
 
 
@@ -244,7 +269,8 @@ def test_lecture_curves_come_back_at_every_second(lecture: int) -> None:
         pytest.skip(f"{path} is missing: real viewing is not checked")
     with path.open() as file:
         seconds = [
-            (int(r["time"]), int(r["hits"]), int(r["userHits"])) for r in csv.DictReader(file)
+            (int(r["time"]), int(r["hits"]), int(r["userHits"]))
+            for r in csv.DictReader(file)
         ]
     # One session per viewer: viewer v plays second t once if v < userHits, and the first viewer
     # there plays it the remaining times. A segment is one second; stretches join by themselves.
@@ -263,7 +289,11 @@ def test_lecture_curves_come_back_at_every_second(lecture: int) -> None:
 
 def test_datasketches_reads_our_sketches() -> None:
     many = np.unique(sketches.hash_viewers([f"v{n}" for n in range(20_000)], KEY))
-    for viewers in (sketches.NOBODY, sketches.smallest(many[:1]), sketches.smallest(many)):
+    for viewers in (
+        sketches.NOBODY,
+        sketches.smallest(many[:1]),
+        sketches.smallest(many),
+    ):
         packed = sketches.to_bytes(viewers)
         theirs = compact_theta_sketch.deserialize(packed)
         assert round(theirs.get_estimate()) == viewers.count()
@@ -276,14 +306,21 @@ def test_a_union_counts_a_viewer_once() -> None:
     ids = np.unique(sketches.hash_viewers([f"v{n}" for n in range(9_000)], KEY))
     parts = [sketches.smallest(ids[::2]), sketches.smallest(ids[::3]), sketches.NOBODY]
     assert abs(sketches.union(parts).count() / 6_000 - 1) < 0.05
-    assert sketches.union([sketches.smallest(ids[:9]), sketches.smallest(ids[4:12])]).count() == 12
+    assert (
+        sketches.union(
+            [sketches.smallest(ids[:9]), sketches.smallest(ids[4:12])]
+        ).count()
+        == 12
+    )
 
 
 def test_content_tells_which_viewers_changed() -> None:
     before = [(f"s{n}", f"v{n}", "film", 0, 0, 15, "tv", "CN") for n in range(10)]
     after = before[1:-1] + [("s9", "v9", "film", 0, 0, 14, "tv", "CN")]
     after += [("s10", "v10", "film", 0, 0, 15, "tv", "CN")]
-    old, new = (count(rows, RUNTIMES)["film", "*", "*"].content for rows in (before, after))
+    old, new = (
+        count(rows, RUNTIMES)["film", "*", "*"].content for rows in (before, after)
+    )
     ids = sketches.hash_viewers(["v0", "v9", "v10"], KEY)
     assert sketches.changed(old, new).hashes.tolist() == sorted(ids.tolist())
     packed = sketches.content_to_bytes(old)
@@ -293,5 +330,7 @@ def test_content_tells_which_viewers_changed() -> None:
 def test_two_sessions_of_the_same_rows_are_not_one() -> None:
     once = [("s0", "v0", "film", 0, 0, 15, "tv", "CN")]
     twice = [*once, ("s1", "v0", "film", 0, 0, 15, "tv", "CN")]
-    old, new = (count(rows, RUNTIMES)["film", "*", "*"].content for rows in (once, twice))
+    old, new = (
+        count(rows, RUNTIMES)["film", "*", "*"].content for rows in (once, twice)
+    )
     assert sketches.changed(old, new).count() == 1

@@ -1,0 +1,32 @@
+"""Columns that several families share."""
+
+from __future__ import annotations
+
+from engagement.families import Column
+
+
+def column(name: str, type: str, unit: str, zh: str, en: str, zh_is: str, en_is: str) -> Column:
+    return Column(name, type, unit, {"zh": zh, "en": en}, {"zh": zh_is, "en": en_is})
+
+
+FROM = column(
+    "from", "date", "", "起", "From",
+    "统计的第一天（平台时区）。", "The first day counted, in the platform's zone.",
+)  # fmt: skip
+UNTIL = column(
+    "until", "date", "", "止（不含）", "Until",
+    "统计的最后一天的次日。", "The day after the last day counted.",
+)  # fmt: skip
+TERRITORY = column(
+    "territory", "string", "", "国家/地区", "Territory",
+    "ISO 3166-1 代码；* 为全部国家/地区。", "ISO 3166-1 code; * is all territories.",
+)  # fmt: skip
+CONTENT_SECOND = column(
+    "content_second", "integer", "s", "内容秒", "Content second",
+    "作品内的位置：第 t 秒为 [t, t+1)。", "Position in the title: second t is [t, t+1).",
+)  # fmt: skip
+HIDDEN_REASON = column(
+    "hidden_reason", "string", "", "未显示原因", "Why hidden",
+    "below_floor：少于 50 人；waiting：等待与后续日期合并；not_measured：尚未统计。",
+    "below_floor: fewer than 50 viewers; waiting: joins later days; not_measured: not counted yet.",
+)  # fmt: skip

@@ -1,0 +1,41 @@
+"""retention: at what point do they start, stop, skip."""
+
+from __future__ import annotations
+
+from engagement.families import Resource
+from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
+
+RETENTION = Resource(
+    name="retention",
+    family="retention",
+    curve=True,
+    columns=(
+        CONTENT_SECOND,
+        column(
+            "sessions", "integer", "plays", "会话数", "Sessions",
+            "播放过该秒的会话数。", "Sessions that played this second.",
+        ),
+        column(
+            "retention", "number", "share", "留存", "Retention",
+            "会话数 ÷ 播放次数。", "Sessions divided by plays.",
+        ),
+        column(
+            "starts", "integer", "plays", "进入", "Starts",
+            "首段播放从该秒开始的会话数。", "Sessions whose first segment begins at this second.",
+        ),
+        column(
+            "stops", "integer", "plays", "离开", "Stops",
+            "末段播放在该秒结束的会话数。", "Sessions whose last segment ends with this second.",
+        ),
+        column(
+            "skips", "integer", "plays", "跳过", "Skips",
+            "前后都播放过、但未播放该秒的会话数。",
+            "Sessions that played before and after this second, but not this second.",
+        ),
+        column(
+            "typical_retention", "number", "share", "同类中位留存", "Typical retention",
+            "同类作品留存的中位数。", "Median retention of like titles.",
+        ),
+        HIDDEN_REASON,
+    ),
+)  # fmt: skip

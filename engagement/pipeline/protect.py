@@ -135,15 +135,11 @@ class _Board:
     def size(self, piece: Piece, device: str = ALL) -> int:
         """Viewers a day, added up: which of two is the smaller."""
         cells = self.cells.get((piece.territory, device), {})
-        return sum(
-            c.viewers for d, c in cells.items() if piece.since <= d < piece.until
-        )
+        return sum(c.viewers for d, c in cells.items() if piece.since <= d < piece.until)
 
     def people(self, territory: str, device: str, piece: Piece) -> People:
         days = self.cells.get((territory, device), {})
-        return self.union(
-            territory, device, (d for d in days if piece.since <= d < piece.until)
-        )
+        return self.union(territory, device, (d for d in days if piece.since <= d < piece.until))
 
     def union(self, territory: str, device: str, days: Iterable[date]) -> People:
         """The distinct viewers over `days`, or at least the floor of them."""
@@ -309,22 +305,16 @@ def _close(board: _Board, whole: Piece) -> set[Piece]:
     return set(added)
 
 
-def _replaced(
-    kept: Iterable[Piece], changed: Mapping[Piece, Viewers], floor: int
-) -> set[Piece]:
+def _replaced(kept: Iterable[Piece], changed: Mapping[Piece, Viewers], floor: int) -> set[Piece]:
     """The kept pieces that changed by enough viewers, counted by lower bounds."""
     chosen = {p for p in kept if p in changed and changed[p].at_least() >= floor}
     wholes = sorted(p for p in chosen if p.territory == ALL)
     for whole in wholes:
         while True:
             parts = [
-                p
-                for p in chosen
-                if p.territory != ALL and p.overlaps(whole.since, whole.until)
+                p for p in chosen if p.territory != ALL and p.overlaps(whole.since, whole.until)
             ]
-            if not parts or _is_safe(
-                changed[whole], [changed[p] for p in parts], floor
-            ):
+            if not parts or _is_safe(changed[whole], [changed[p] for p in parts], floor):
                 break
             chosen.remove(min(parts, key=lambda p: (changed[p].count(), p)))
     return chosen
@@ -345,9 +335,7 @@ def _unsafe(board: _Board, replaced: set[Piece]) -> Iterator[Piece]:
     """
     while replaced and board.leaks(replaced & set(board.all()) or replaced):
         since, until = board.neighbourhood(replaced)
-        singles = [
-            p for p in board.all() if p.territory != ALL and p.overlaps(since, until)
-        ]
+        singles = [p for p in board.all() if p.territory != ALL and p.overlaps(since, until)]
         if not singles:
             return
         yield min(singles, key=lambda p: (board.size(p), p))

@@ -57,9 +57,7 @@ class _Segments:
     session: Ints
     from_s: Ints
     to_s: Ints
-    new_from: (
-        Ints  # where the part that no earlier segment of the session covered begins
-    )
+    new_from: Ints  # where the part that no earlier segment of the session covered begins
     gap_from: Ints  # how far the session had played; -1 in its first segment
 
 
@@ -146,9 +144,7 @@ def _sessionise(
     by_cell = np.lexsort((territory[first], title[first]))
     number = np.empty(len(first), np.int64)
     number[by_cell] = np.arange(len(first))
-    session[by_start] = number[
-        np.repeat(np.arange(len(first)), _lengths(opens, len(by_start)))
-    ]
+    session[by_start] = number[np.repeat(np.arange(len(first)), _lengths(opens, len(by_start)))]
     first, last = first[by_cell], last[by_cell]
 
     order = np.lexsort((to_s, from_s, session))
@@ -170,8 +166,7 @@ def _sessionise(
         furthest=furthest,
         watch_seconds=np.add.reduceat(to_s - from_s, opens),
         digest=_digests(segments, started[order], opens, device_hashes[device[first]]),
-        finished=(runtime[title[first]] > 0)
-        & (10 * furthest >= 9 * runtime[title[first]]),
+        finished=(runtime[title[first]] > 0) & (10 * furthest >= 9 * runtime[title[first]]),
     )
     return segments, sessions
 
@@ -206,9 +201,7 @@ def _title(
             of_device = here[sessions.device[rows] == device]
             cells.append((devices[device], of_device, curves[:, :0]))
         for device_name, chosen, shown in cells:
-            content = (
-                _content(sessions, chosen, hashes) if device_name == ALL else NOTHING
-            )
+            content = _content(sessions, chosen, hashes) if device_name == ALL else NOTHING
             seen = _sketch(sessions.viewer[chosen], hashes)
             finished = chosen[sessions.finished[chosen]]
             ended = _sketch(sessions.viewer[finished], hashes)
@@ -229,9 +222,7 @@ def _title(
             )
 
 
-def _curves(
-    segments: _Segments, sessions: _Sessions, first: int, end: int, seconds: int
-) -> Curves:
+def _curves(segments: _Segments, sessions: _Sessions, first: int, end: int, seconds: int) -> Curves:
     """(5, seconds) of the sessions [first, end), by difference events.
 
     The residuals [new_from, to) are disjoint within a session and their union is what the
@@ -287,9 +278,7 @@ def _distinct(viewer: Ints) -> int:
 
 
 def _content(sessions: _Sessions, chosen: Ints, hashes: Hashes) -> Content:
-    return sketches.add_content(
-        [Content(hashes[sessions.viewer[chosen]], sessions.digest[chosen])]
-    )
+    return sketches.add_content([Content(hashes[sessions.viewer[chosen]], sessions.digest[chosen])])
 
 
 def _digests(segments: _Segments, started: Ints, opens: Ints, device: Hashes) -> Hashes:

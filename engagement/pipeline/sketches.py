@@ -22,13 +22,9 @@ K = 4096
 EVERYTHING = 2**63 - 1
 """The theta of a sketch that left nothing out."""
 
-_SEED_HASH = (
-    0x93CC  # of DataSketches' default seed 9001: it refuses a sketch with another
-)
+_SEED_HASH = 0x93CC  # of DataSketches' default seed 9001: it refuses a sketch with another
 _EMPTY = struct.pack("<BBBBBBH", 1, 3, 3, 0, 0, 0x1E, _SEED_HASH)
-_PREAMBLE = struct.Struct(
-    "<BBBBBBHIf"
-)  # longs, version, family, -, -, flags, seed, retained, p
+_PREAMBLE = struct.Struct("<BBBBBBHIf")  # longs, version, family, -, -, flags, seed, retained, p
 _CONTENT = struct.Struct("<QI")  # theta, viewers
 
 
@@ -83,9 +79,7 @@ def hash_viewers(ids: Sequence[str], key: bytes) -> Hashes:
     if len(key) > 64:
         key = hashlib.blake2b(key).digest()
     hash_one = hashlib.blake2b
-    digests = b"".join(
-        hash_one(i.encode(), digest_size=8, key=key).digest() for i in ids
-    )
+    digests = b"".join(hash_one(i.encode(), digest_size=8, key=key).digest() for i in ids)
     hashes = np.frombuffer(digests, "<u8").astype(np.uint64) >> np.uint64(1)
     return np.maximum(hashes, np.uint64(1))
 
@@ -119,9 +113,7 @@ def from_bytes(packed: bytes | memoryview) -> Viewers:
         raise ValueError("not a compact theta sketch") from error
     if (version, family) != (3, 3) or len(packed) != 8 * (longs + retained):
         raise ValueError("not a compact theta sketch")
-    return Viewers(
-        np.frombuffer(packed, "<u8", retained, 8 * longs).astype(np.uint64), theta
-    )
+    return Viewers(np.frombuffer(packed, "<u8", retained, 8 * longs).astype(np.uint64), theta)
 
 
 def union(parts: Iterable[Viewers]) -> Viewers:

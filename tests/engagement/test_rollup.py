@@ -29,9 +29,7 @@ DATA = next(
     Path("../shared/data"),
 )
 
-Row = tuple[
-    str, str, str, int, int, int, str, str
-]  # session viewer title second from to device T
+Row = tuple[str, str, str, int, int, int, str, str]  # session viewer title second from to device T
 
 
 def table(rows: Iterable[Row]) -> pa.Table:
@@ -47,9 +45,7 @@ def table(rows: Iterable[Row]) -> pa.Table:
         "terr",
     )
     columns: dict[str, Any] = dict(
-        zip(
-            names, map(list, zip(*rows, strict=True)) if rows else [[]] * 8, strict=True
-        )
+        zip(names, map(list, zip(*rows, strict=True)) if rows else [[]] * 8, strict=True)
     )
     return pa.table(
         {
@@ -69,9 +65,7 @@ def table(rows: Iterable[Row]) -> pa.Table:
     )
 
 
-def count(
-    rows: Iterable[Row], runtimes: dict[str, int]
-) -> dict[tuple[str, str, str], Partial]:
+def count(rows: Iterable[Row], runtimes: dict[str, int]) -> dict[tuple[str, str, str], Partial]:
     partials = list(rollup(table(rows), day=DAY, key=KEY, runtimes=runtimes))
     cells = {(p.title_id, p.territory, p.device): p for p in partials}
     assert len(cells) == len(partials)
@@ -140,9 +134,7 @@ def slow(rows: list[Row]) -> dict[tuple[str, str, str], dict[str, Any]]:
                     cell["sessions"][second] += second in hits
                     cell["starts"][second] += second == played[0][4]
                     cell["stops"][second] += second + 1 == played[-1][5]
-                    cell["skips"][second] += (
-                        min(hits) < second < max(hits) and second not in hits
-                    )
+                    cell["skips"][second] += min(hits) < second < max(hits) and second not in hits
     return cells
 
 
@@ -162,9 +154,7 @@ def test_every_number_is_what_a_slow_count_gives(rows: list[Row]) -> None:
         ):
             ids = sorted(want[name])
             assert getattr(partial, name) == len(ids)
-            assert sketch.hashes.tolist() == sorted(
-                sketches.hash_viewers(ids, KEY).tolist()
-            )
+            assert sketch.hashes.tolist() == sorted(sketches.hash_viewers(ids, KEY).tolist())
         if cell[2] == "*":
             for name in SERIES:
                 got = curve(partial, name)
@@ -209,9 +199,7 @@ def random_rows(sessions: int, seed: int = 20260831) -> list[Row]:
             start = int(random.integers(0, 5000))
             end = start + int(random.integers(1, 900))
             territory = ("CN", "HK", "TW")[int(random.integers(3))]
-            rows.append(
-                (f"s{number}", viewer, title, step, start, end, "tv", territory)
-            )
+            rows.append((f"s{number}", viewer, title, step, start, end, "tv", territory))
     return rows
 
 
@@ -236,10 +224,7 @@ def ratio(partial: Partial, second: int) -> float:
 
 
 def test_half_leaving_at_15_s_gives_googles_1_and_050() -> None:
-    rows = [
-        (f"s{n}", f"v{n}", "ad", 0, 0, 60 if n < 50 else 15, "tv", "CN")
-        for n in range(100)
-    ]
+    rows = [(f"s{n}", f"v{n}", "ad", 0, 0, 60 if n < 50 else 15, "tv", "CN") for n in range(100)]
     partial = count(rows, {"ad": 60})["ad", "*", "*"]
     assert [ratio(partial, second) for second in (0, 14, 15, 59)] == [
         1.0,
@@ -269,8 +254,7 @@ def test_lecture_curves_come_back_at_every_second(lecture: int) -> None:
         pytest.skip(f"{path} is missing: real viewing is not checked")
     with path.open() as file:
         seconds = [
-            (int(r["time"]), int(r["hits"]), int(r["userHits"]))
-            for r in csv.DictReader(file)
+            (int(r["time"]), int(r["hits"]), int(r["userHits"])) for r in csv.DictReader(file)
         ]
     # One session per viewer: viewer v plays second t once if v < userHits, and the first viewer
     # there plays it the remaining times. A segment is one second; stretches join by themselves.
@@ -306,21 +290,14 @@ def test_a_union_counts_a_viewer_once() -> None:
     ids = np.unique(sketches.hash_viewers([f"v{n}" for n in range(9_000)], KEY))
     parts = [sketches.smallest(ids[::2]), sketches.smallest(ids[::3]), sketches.NOBODY]
     assert abs(sketches.union(parts).count() / 6_000 - 1) < 0.05
-    assert (
-        sketches.union(
-            [sketches.smallest(ids[:9]), sketches.smallest(ids[4:12])]
-        ).count()
-        == 12
-    )
+    assert sketches.union([sketches.smallest(ids[:9]), sketches.smallest(ids[4:12])]).count() == 12
 
 
 def test_content_tells_which_viewers_changed() -> None:
     before = [(f"s{n}", f"v{n}", "film", 0, 0, 15, "tv", "CN") for n in range(10)]
     after = before[1:-1] + [("s9", "v9", "film", 0, 0, 14, "tv", "CN")]
     after += [("s10", "v10", "film", 0, 0, 15, "tv", "CN")]
-    old, new = (
-        count(rows, RUNTIMES)["film", "*", "*"].content for rows in (before, after)
-    )
+    old, new = (count(rows, RUNTIMES)["film", "*", "*"].content for rows in (before, after))
     ids = sketches.hash_viewers(["v0", "v9", "v10"], KEY)
     assert sketches.changed(old, new).hashes.tolist() == sorted(ids.tolist())
     packed = sketches.content_to_bytes(old)
@@ -330,7 +307,5 @@ def test_content_tells_which_viewers_changed() -> None:
 def test_two_sessions_of_the_same_rows_are_not_one() -> None:
     once = [("s0", "v0", "film", 0, 0, 15, "tv", "CN")]
     twice = [*once, ("s1", "v0", "film", 0, 0, 15, "tv", "CN")]
-    old, new = (
-        count(rows, RUNTIMES)["film", "*", "*"].content for rows in (once, twice)
-    )
+    old, new = (count(rows, RUNTIMES)["film", "*", "*"].content for rows in (once, twice))
     assert sketches.changed(old, new).count() == 1

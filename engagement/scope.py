@@ -83,6 +83,7 @@ class Query:
     window: Window
     territory: str | None = None
     grain: str = "window"
+    seconds: tuple[int, int] | None = None  # content seconds [from, until), comments only
     parts: tuple[Part, ...] | None = None
 
 

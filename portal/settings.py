@@ -6,6 +6,7 @@ is set) a missing or unsafe one stops the start: the checks are in portal/checks
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sys
@@ -38,10 +39,8 @@ def _kept_secret(name: str) -> str:
         fresh = path.with_name(f"{name}.{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(48))
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(fresh, path)  # two processes starting at once agree on one
-        except FileExistsError:
-            pass
         fresh.unlink()
         return path.read_text()
 
@@ -88,7 +87,10 @@ def database(login: str) -> dict[str, Any]:
         }
     settings["ENGINE"] = "django.db.backends.postgresql"
     settings["CONN_HEALTH_CHECKS"] = True
-    options: dict[str, Any] = {"options": "-c lock_timeout=30s -c timezone=UTC"}
+    options: dict[str, Any] = {
+        **settings.get("OPTIONS", {}),
+        "options": "-c lock_timeout=30s -c timezone=UTC",
+    }
     if login == "web" and not TESTING:
         options["options"] += " -c statement_timeout=60s"
         options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
@@ -127,7 +129,8 @@ STORAGE_ROOT = Path(STORAGE_URL.removeprefix("file://"))
 PUBLISHER_KEY = b""
 if DATABASE_LOGIN in ("publish", "owner"):  # the web never holds the key of the sketches
     PUBLISHER_KEY = (
-        env.str("PUBLISHER_KEY", default="") or ("" if PRODUCTION else _kept_secret("publisher.key"))
+        env.str("PUBLISHER_KEY", default="")
+        or ("" if PRODUCTION else _kept_secret("publisher.key"))
     ).encode()
 
 # --- the site --------------------------------------------------------------------------------

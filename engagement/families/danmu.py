@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from engagement.families import Column, Resource
+from typing import Any
+
+import numpy as np
+
+from engagement.families import NOT_MEASURED, Column, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
+from engagement.families.read import Read, arguments, curve_result, fetch, read_curves, within
+
+REACTIONS = ("laughter", "tears", "shock", "praise", "complaint")
 
 
 def _reaction(name: str, zh: str, en: str) -> Column:
@@ -22,7 +29,7 @@ DANMU = Resource(
         column(
             "comments", "integer", "comments", "弹幕", "Danmu",
             "在该秒发送的弹幕条数。没有位置的弹幕只计入当日，不计入任何一秒。",
-            "Danmu written at this second. One without an offset counts in its day and in no second.",
+            "Danmu written at this second. One without an offset counts in its day only.",
         ),
         _reaction("laughter", "笑", "Laughter"),
         _reaction("tears", "泪目", "Tears"),
@@ -54,3 +61,46 @@ DANMU_COMMENTS = Resource(
         column("likes", "integer", "likes", "点赞", "Likes", "点赞数。", "Likes."),
     ),
 )  # fmt: skip
+
+
+def read(read: Read) -> Result:
+    """Comments per content second. Public text has no floor: a second without any is 0."""
+    rows = read_curves(read, "wall_danmu", "comments", series=1)
+    if not rows.sums:
+        return curve_result(read, rows, (), (), NOT_MEASURED)
+    comments = np.concatenate([s.curves for s in rows.sums], axis=1)[0]
+    return curve_result(read, rows, (("comments", comments.tolist()),), REACTIONS, NOT_MEASURED)
+
+
+def read_comments(read: Read) -> Result:
+    """Every live comment in the order of content; those without an offset come last.
+
+    Through any exit but `web` only text that may leave: from three senders, liked by ten, or
+    picked by staff.
+    """
+    may_leave = (
+        "" if read.exit == "web" else " AND (fact.repeats >= 3 OR fact.likes >= 10 OR fact.picked)"
+    )
+    seconds, between = "", []
+    if read.query.seconds is not None:
+        seconds, between = (
+            " AND fact.content_second >= %s AND fact.content_second < %s",
+            list(read.query.seconds),
+        )
+    rows: list[tuple[Any, ...]] = fetch(
+        'SELECT fact.content_second, fact."from", fact.text, fact.repeats, fact.likes,'
+        " fact.release_id::text"
+        + within("wall_danmu_comment", all_reads_single=True)
+        + may_leave
+        + seconds
+        + ' ORDER BY fact.content_second, fact."from", fact.text, fact.id',
+        [*arguments(read), *between],
+    )
+    names = DANMU_COMMENTS.column_names()
+    return Result(
+        resource=read.resource,
+        asked=read.query,
+        answered=read.parts,
+        data={name: [row[i] for row in rows] for i, name in enumerate(names)},
+        releases=tuple(sorted({row[5] for row in rows})),
+    )

@@ -1,14 +1,21 @@
-"""All families that are measured, and their resources by name."""
+"""All families that are measured: their resources by name, and how each is read."""
 
 from __future__ import annotations
 
-from engagement.families import Resource
-from engagement.families.danmu import DANMU, DANMU_COMMENTS
-from engagement.families.retention import RETENTION
-from engagement.families.rewatch import REWATCH
-from engagement.families.viewing import VIEWING
+from collections.abc import Callable
 
-RESOURCES: dict[str, Resource] = {
-    r.name: r for r in (VIEWING, RETENTION, REWATCH, DANMU, DANMU_COMMENTS)
-}
-FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(r.family for r in RESOURCES.values()))
+from engagement.families import Resource, Result, danmu, retention, rewatch, viewing
+from engagement.families.read import Read
+
+_READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
+    (viewing.VIEWING, viewing.read),
+    (retention.RETENTION, retention.read),
+    (rewatch.REWATCH, rewatch.read),
+    (danmu.DANMU, danmu.read),
+    (danmu.DANMU_COMMENTS, danmu.read_comments),
+)
+RESOURCES: dict[str, Resource] = {r.name: r for r, _ in _READERS}
+READERS: dict[str, Callable[[Read], Result]] = {r.name: read for r, read in _READERS}
+FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(r.family for r, _ in _READERS))
+VIEW_OF_FAMILY: dict[str, str] = {f: f"wall_{f}" for f in FAMILIES}
+"""The view whose periods say on which days a family has numbers."""

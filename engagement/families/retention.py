@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from engagement.families import Resource
+import numpy as np
+
+from engagement.families import WAITING, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
+from engagement.families.read import Read, curve_result, read_curves
 
 RETENTION = Resource(
     name="retention",
@@ -39,3 +42,26 @@ RETENTION = Resource(
         HIDDEN_REASON,
     ),
 )  # fmt: skip
+
+
+def read(read: Read) -> Result:
+    """One row per content second over the window, or per second of each published piece."""
+    rows = read_curves(read, "wall_retention", "plays", series=4)
+    counts = np.concatenate([s.curves for s in rows.sums], axis=1) if rows.sums else None
+    if counts is None:
+        return curve_result(read, rows, (), (), WAITING)
+    plays = np.repeat([s.plays for s in rows.sums], [s.curves.shape[1] for s in rows.sums])
+    sessions, starts, stops, skips = counts
+    return curve_result(
+        read,
+        rows,
+        (
+            ("sessions", sessions.tolist()),
+            ("retention", np.round(sessions / plays, 6).tolist()),
+            ("starts", starts.tolist()),
+            ("stops", stops.tolist()),
+            ("skips", skips.tolist()),
+        ),
+        ("typical_retention",),
+        WAITING,
+    )

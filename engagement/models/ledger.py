@@ -47,7 +47,9 @@ class Source(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     format = models.CharField(_("format"), max_length=32)
-    options = models.JSONField(_("options"), default=dict, help_text=_("--title, --territory, --day"))
+    options = models.JSONField(
+        _("options"), default=dict, help_text=_("--title, --territory, --day")
+    )
     state = models.CharField(_("state"), max_length=16, choices=State.choices)
     ingest = models.ForeignKey(
         Ingest, models.PROTECT, related_name="sources", verbose_name=_("ingest")
@@ -81,7 +83,9 @@ class Rejected(models.Model):
     )
     reason = models.CharField(_("reason"), max_length=32)
     rows = models.BigIntegerField(_("rows"))
-    examples = models.JSONField(_("examples"), default=list, help_text=_("Line and what was wrong."))
+    examples = models.JSONField(
+        _("examples"), default=list, help_text=_("Line and what was wrong.")
+    )
 
     class Meta:
         verbose_name = _("rejected rows")

@@ -1,0 +1,176 @@
+"""What a family's reader is given, and the SQL they share.
+
+A reader runs as the role that sees the wall's views only, and names the blocks it may answer
+from in its WHERE: each wall holds with the other open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.db import connection
+
+from engagement import curves
+from engagement.curves import Curves
+from engagement.families import Resource, Result
+from engagement.scope import Part, Query
+
+
+@dataclass(frozen=True)
+class Read:
+    """One query whose blocks have been checked against the scope.
+
+    `parts` are the blocks the answer states; `reach` the blocks that a row must lie wholly
+    inside to be part of it. `runtime_s` is the title's, 0 where unknown.
+    """
+
+    resource: Resource
+    query: Query
+    parts: tuple[Part, ...]
+    reach: tuple[Part, ...]
+    exit: str
+    runtime_s: int
+
+
+_WITHIN = """
+    FROM {view} AS fact
+    WHERE fact.title_id = %s
+      AND EXISTS (
+          SELECT FROM unnest(%s::text[], %s::date[], %s::date[])
+              AS reach(territory, since, until)
+          WHERE {territory}
+            AND fact."from" >= reach.since
+            AND fact.until <= reach.until
+      )
+"""
+_SAME_TERRITORY = "fact.territory = reach.territory"
+_SAME_TERRITORY_OR_ALL = "reach.territory IN (fact.territory, '*')"
+
+
+def within(view: str, *, all_reads_single: bool = False) -> str:
+    """FROM and WHERE for `arguments(read)`: the rows that lie wholly inside one block.
+
+    A block over all territories reads the rows counted over all; with `all_reads_single` those
+    of each territory, for facts that have no row over all.
+    """
+    return _WITHIN.format(
+        view=view, territory=_SAME_TERRITORY_OR_ALL if all_reads_single else _SAME_TERRITORY
+    )
+
+
+def arguments(read: Read) -> list[Any]:
+    return [read.query.title_id, *block_arrays(read.reach)]
+
+
+def block_arrays(blocks: Sequence[Part]) -> list[list[Any]]:
+    return [
+        [b.territory for b in blocks],
+        [b.window.since for b in blocks],
+        [b.window.until for b in blocks],
+    ]
+
+
+def fetch(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+@dataclass(frozen=True)
+class CurveSum:
+    """The pieces of one answer (or of one territory and period of it), added up."""
+
+    since: date | None
+    until: date | None
+    territory: str
+    plays: int
+    curves: Curves
+
+
+@dataclass(frozen=True)
+class CurveRows:
+    """The pieces of a curve family inside the reach, summed by the grain of the query."""
+
+    sums: tuple[CurveSum, ...]
+    releases: tuple[str, ...]
+    covered: tuple[tuple[date, date, str], ...]
+
+
+def read_curves(read: Read, view: str, plays: str, series: int) -> CurveRows:
+    """All pieces of `view` inside the reach; `plays` names the column that counts them.
+
+    With grain `window` one sum over everything, with grain `day` one a piece.
+    """
+    rows = fetch(
+        f'SELECT fact."from", fact.until, fact.territory, fact.{plays}, fact.curves,'
+        " fact.release_id::text" + within(view) + ' ORDER BY fact."from", fact.territory',
+        arguments(read),
+    )
+    pieces = [
+        CurveSum(since, until, territory, count, curves.unpack(packed))
+        for since, until, territory, count, packed, _ in rows
+    ]
+    if read.query.grain == "window" and pieces:
+        length = max([read.runtime_s, *(p.curves.shape[1] for p in pieces)])
+        total = np.zeros((series, length), dtype=np.int64)
+        for piece in pieces:
+            total[:, : piece.curves.shape[1]] += piece.curves
+        sums: tuple[CurveSum, ...] = (
+            CurveSum(None, None, "", sum(p.plays for p in pieces), total),
+        )
+    else:
+        sums = tuple(pieces)
+    return CurveRows(
+        sums,
+        tuple(sorted({r[5] for r in rows})),
+        tuple((p.since, p.until, p.territory) for p in pieces if p.since and p.until),
+    )
+
+
+def curve_result(
+    read: Read,
+    rows: CurveRows,
+    columns: Sequence[tuple[str, Sequence[Any]]],
+    unmeasured: Sequence[str],
+    hidden: str,
+) -> Result:
+    """The Result of a curve family from its columns, one value per content second and sum.
+
+    `unmeasured` columns stand empty with their reason; `hidden` is the reason of the one row
+    that answers where there is no piece at all.
+    """
+    names = read.resource.column_names()
+    periods = ("from", "until", "territory") if read.query.grain == "day" else ()
+    data: dict[str, list[Any]] = {name: [] for name in (*periods, *names)}
+    if not rows.sums:
+        for name in data:
+            data[name].append(hidden if name == "hidden_reason" else None)
+    for s in rows.sums:
+        seconds = s.curves.shape[1]
+        data["content_second"] += range(seconds)
+        for period, value in zip(periods, (s.since, s.until, s.territory), strict=False):
+            data[period] += [value] * seconds
+    length = len(data["content_second"]) if rows.sums else 0
+    if rows.sums:
+        for name, values in columns:
+            data[name] += values
+        for name in unmeasured:
+            data[name] += [None] * length
+        reason = ";".join(f"{name}:not_measured" for name in unmeasured) or None
+        data["hidden_reason"] += [reason] * length
+    return Result(
+        resource=read.resource,
+        asked=read.query,
+        answered=read.parts,
+        data=data,
+        releases=rows.releases,
+        hidden_cells=length * len(unmeasured) if rows.sums else 1,
+        extra={
+            "plays": sum(s.plays for s in rows.sums),
+            "covered": rows.covered,
+        },
+    )

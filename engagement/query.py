@@ -1,0 +1,102 @@
+"""The only way to a number: `run(query, scope)`.
+
+Scope is applied here, and again by Postgres: the rows are read as a role that may read the
+views of the second wall and nothing else. A title or family outside the scope is Refused
+exactly as one that does not exist; a window or territory beyond it is OutsideScope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
+
+from engagement.families import Resource, Result
+from engagement.families.read import Read, block_arrays, fetch
+from engagement.families.registry import READERS, RESOURCES, VIEW_OF_FAMILY
+from engagement.models import Title
+from engagement.roles import READER, acting_as
+from engagement.scope import EVER, Part, Query, Refused, Scope, Window
+from engagement.settling import settled_until
+
+
+def resource_for(name: str) -> Resource:
+    """The resource of that name. Raises Refused, as for one that is not granted."""
+    try:
+        return RESOURCES[name]
+    except KeyError:
+        raise Refused from None
+
+
+def clip(query: Query, scope: Scope) -> Query | None:
+    """The query narrowed to what the scope grants; None where nothing of it is granted.
+
+    Raises Refused where the title or family is not in scope.
+    """
+    return scope.clip(query, [resource_for(query.resource).family])
+
+
+def run(query: Query, scope: Scope) -> Result:
+    """Answer one query within the scope.
+
+    Raises Refused (title or family), OutsideScope (window or territory), ValueError (a grain
+    the resource does not have).
+    """
+    resource = resource_for(query.resource)
+    parts = scope.check(query, [resource.family])
+    if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
+        raise ValueError(f"{resource.name} has no grain {query.grain!r}")
+    reach = scope.reach(query.title_id, [resource.family], parts)
+    title = Title.objects.only("runtime_s", "sample").get(pk=query.title_id)
+    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+        result = READERS[resource.name](
+            Read(resource, query, parts, reach, scope.exit, title.runtime_s)
+        )
+    notes = list(result.notes)
+    if query.parts is not None and _is_narrower(query, parts):
+        notes.append("clipped")
+    if query.window.until > settled_until():
+        notes.append("provisional")
+    return replace(result, notes=tuple(notes), sample=title.sample)
+
+
+def measured(scope: Scope, title_id: int, families: Iterable[str] | None = None) -> Window | None:
+    """The days, from the first to the last settled one, on which the scope has numbers.
+
+    Over all families of the title in scope, or those named. None where there are none.
+    """
+    windows = [
+        window
+        for family in families or sorted(scope.families(title_id))
+        if (window := _measured_of_family(scope, title_id, family)) is not None
+    ]
+    if not windows:
+        return None
+    return Window(min(w.since for w in windows), max(w.until for w in windows))
+
+
+def data_through(window: Window | None) -> date | None:
+    """The last day of a measured window."""
+    return window.until - timedelta(days=1) if window else None
+
+
+def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | None:
+    blocks = scope.reach(title_id, [family], scope.granted(title_id, [family]))
+    if not blocks or family not in VIEW_OF_FAMILY:
+        return None
+    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+        [(since, until)] = fetch(
+            # the view's name is this module's own, never a caller's
+            f'SELECT min(fact."from"), max(fact.until) FROM {VIEW_OF_FAMILY[family]} AS fact'  # noqa: S608
+            " WHERE fact.title_id = %s AND fact.until <= %s AND EXISTS ("
+            "   SELECT FROM unnest(%s::text[], %s::date[], %s::date[])"
+            "       AS reach(territory, since, until)"
+            "   WHERE reach.territory IN (fact.territory, '*')"
+            '     AND fact."from" >= reach.since AND fact.until <= reach.until)',
+            [title_id, settled_until(), *block_arrays(blocks)],
+        )
+    return Window(since, until) if since else None
+
+
+def _is_narrower(query: Query, parts: tuple[Part, ...]) -> bool:
+    return query.window != EVER and any(p.window != query.window for p in parts)

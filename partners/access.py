@@ -1,0 +1,93 @@
+"""Who may see what: the only maker of a Scope.
+
+The first wall. The second one, in Postgres, reads the same entitlements by itself
+(the views of partners/migrations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engagement.models import Title
+from engagement.scope import Entitled, Refused, Scope, Window
+from partners.models import Entitlement, Membership, User
+
+# What a role may use. A viewer reads pages and the bundles delivered to them.
+_ROLE_EXITS = {
+    Membership.Role.OWNER: frozenset({"web", "export", "email", "api", "delta"}),
+    Membership.Role.ANALYST: frozenset({"web", "export", "email", "api", "delta"}),
+    Membership.Role.VIEWER: frozenset({"web"}),
+}
+_DELIVERED_EXITS = frozenset({"export", "email"})
+
+
+def membership_for(user: User, partner_slug: str) -> Membership | None:
+    """The user's place in the partner; None where there is none or either is closed."""
+    return (
+        Membership.objects.select_related("partner", "user")
+        .filter(
+            user_id=user.pk,
+            user__is_active=True,
+            partner__slug=partner_slug,
+            partner__suspended_at__isnull=True,
+        )
+        .first()
+    )
+
+
+def scope_for(
+    actor: Membership,
+    exit: str,
+    titles: Iterable[int] | None = None,
+    *,
+    delivered: bool = False,
+) -> Scope:
+    """What `actor` may see through `exit` now: live entitlements ∩ limit ∩ role.
+
+    `titles` narrows to these title ids. `delivered` is for a bundle made for the actor, which
+    a viewer may receive although they may not export.
+    """
+    exits = _ROLE_EXITS[Membership.Role(actor.role)] | (_DELIVERED_EXITS if delivered else set())
+    if exit not in exits or not _is_open(actor):
+        return Scope(actor.partner_id, exit)
+    entitlements = Entitlement.objects.live(actor.partner_id, exit)
+    if titles is not None:
+        entitlements = entitlements.filter(title_id__in=tuple(titles))
+    if actor.limit_titles is not None:
+        entitlements = entitlements.filter(title_id__in=actor.limit_titles)
+    entitled = (
+        Entitled(
+            grant_id=e.grant_id,
+            title_id=e.title_id,
+            families=_limited(e.families, actor.limit_families),
+            territories=frozenset(e.territories),
+            window=Window(e.data_from, e.data_until),
+        )
+        for e in entitlements.order_by("title_id", "grant_id")
+    )
+    return Scope(actor.partner_id, exit, tuple(e for e in entitled if e.families))
+
+
+def title_for(scope: Scope, slug: str) -> Title:
+    """The one door to a title: in scope or refused, absent and foreign alike.
+
+    Raises Refused.
+    """
+    title = Title.objects.filter(slug=slug, pk__in=scope.titles()).first()
+    if title is None:
+        raise Refused
+    return title
+
+
+def _is_open(actor: Membership) -> bool:
+    """Read afresh: a worker may hold a row from before the member was removed."""
+    return Membership.objects.filter(
+        pk=actor.pk,
+        role=actor.role,
+        user__is_active=True,
+        partner__suspended_at__isnull=True,
+    ).exists()
+
+
+def _limited(families: list[str], limit: list[str] | None) -> frozenset[str]:
+    return frozenset(families) if limit is None else frozenset(families) & frozenset(limit)

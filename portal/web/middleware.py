@@ -1,0 +1,62 @@
+"""Which database role a request runs in.
+
+A request is one transaction. It starts as the web's own role, which has no right on any
+partner's rows; a URL that names a partner becomes that partner's role once the member is known,
+and the admin becomes the staff's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
+
+from engagement.roles import PARTNER, STAFF, WEB, acting_as, become
+from partners.access import membership_for
+
+_WITHOUT_DATABASE = ("/healthz", "/static/")
+
+
+class RoleMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(_WITHOUT_DATABASE):
+            return self.get_response(request)
+        with acting_as(WEB):
+            response = self.get_response(request)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+        if not request.path_info.startswith("/static/"):
+            patch_cache_control(response, private=True, no_store=True)
+        return response
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        match = request.resolver_match
+        assert match is not None
+        if "partner" in kwargs and match.namespaces[:1] != ["admin"]:
+            self._enter_partner(request, kwargs)
+        elif match.namespaces[:1] == ["admin"] and request.user.is_staff:
+            become(STAFF)
+
+    def _enter_partner(self, request: HttpRequest, kwargs: dict[str, Any]) -> None:
+        """The one door to a partner's URLs: a member of a partner that is not suspended."""
+        if not request.user.is_authenticated:
+            return  # the view asks for sign-in before it looks at anything
+        membership = membership_for(request.user, kwargs["partner"])
+        if membership is None:
+            raise Http404
+        request.membership = membership  # type: ignore[attr-defined]
+        request.partner = membership.partner  # type: ignore[attr-defined]
+        become(PARTNER, partner_id=membership.partner_id)

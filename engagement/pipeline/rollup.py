@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -191,7 +192,7 @@ def _title(
             slice(a, b),
             _curves(segments, sessions, a, b, seconds),
         )
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges.tolist())
     ]
     total = np.sum([curves for _, _, curves in singles], axis=0)
     for territory, rows, curves in [(ALL, slice(low, high), total), *singles]:

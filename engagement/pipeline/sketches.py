@@ -179,3 +179,13 @@ def _pairs(content: Content, theta: int) -> NDArray[np.void]:
     pairs = np.zeros(int(below.sum()), [("viewer", np.uint64), ("digest", np.uint64)])
     pairs["viewer"], pairs["digest"] = content.hashes[below], content.digests[below]
     return pairs
+
+
+def some_hashes(packed: bytes | memoryview) -> frozenset[int]:
+    """The smallest hashes of a sketch of which perhaps only the first bytes were read."""
+    packed = bytes(packed)
+    if packed[:8] == _EMPTY:
+        return frozenset()
+    start = 8 * packed[0]
+    whole = (len(packed) - start) // 8
+    return frozenset(np.frombuffer(packed, "<u8", max(whole, 0), start).tolist())

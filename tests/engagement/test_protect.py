@@ -245,7 +245,8 @@ def test_what_changed_in_a_small_territory_is_not_left_over_by_replacing_the_res
     log = rows(0, "CN", range(1, 20)) + rows(0, "HK", range(30, 40))
     kept = protect(cells(log), floor=FLOOR).pieces
     whole, cn, hk = kept
-    changed = {whole: changes(range(40, 49)), cn: changes(range(40, 46)), hk: changes(range(46, 49))}
+    changed = {whole: changes(range(40, 49)), cn: changes(range(40, 46))}
+    changed[hk] = changes(range(46, 49))
     late = rows(0, "CN", range(40, 46)) + rows(0, "HK", range(46, 49))
     plan = protect(cells(log + late), kept, changed, floor=FLOOR)
     assert plan.fresh == {whole}

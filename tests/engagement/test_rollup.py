@@ -295,7 +295,7 @@ def test_a_union_counts_a_viewer_once() -> None:
 
 def test_content_tells_which_viewers_changed() -> None:
     before = [(f"s{n}", f"v{n}", "film", 0, 0, 15, "tv", "CN") for n in range(10)]
-    after = before[1:-1] + [("s9", "v9", "film", 0, 0, 14, "tv", "CN")]
+    after = [*before[1:-1], ("s9", "v9", "film", 0, 0, 14, "tv", "CN")]
     after += [("s10", "v10", "film", 0, 0, 15, "tv", "CN")]
     old, new = (count(rows, RUNTIMES)["film", "*", "*"].content for rows in (before, after))
     ids = sketches.hash_viewers(["v0", "v9", "v10"], KEY)

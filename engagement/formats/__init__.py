@@ -18,6 +18,7 @@ from engagement.formats.values import (
     Quarantined,
     Reading,
     Rejects,
+    Unrecognised,
 )
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Quarantined",
     "Reading",
     "Rejects",
+    "Unrecognised",
     "format_names",
     "read",
     "read_title_map",

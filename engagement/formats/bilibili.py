@@ -16,17 +16,18 @@ _DRAWN_TEXT = re.compile(r'\[(?:[^,]*,){4}\s*"((?:[^"\\]|\\.)*)"', re.S)
 
 
 def comment_text(mode: str, text: str) -> str | None:
-    """What the comment says; None for a script, which says nothing.
+    """What the comment says; None for a script or a blank drawing, which say nothing.
 
-    `/n` is a line break, except where it may be part of a word or address. A drawing without
-    letters keeps its blanks and counts as empty.
+    `/n` is a line break, except where it may be part of a word or address.
     """
     if mode in SCRIPTS:
         return None
     if mode != DRAWN:
         return _BREAK.sub("\n", text)
     drawn = _drawn(text)
-    return drawn.replace("/n", "\n") if drawn is not None else _BREAK.sub("\n", text)
+    if drawn is None:
+        return _BREAK.sub("\n", text)
+    return drawn.replace("/n", "\n") if drawn.strip() else None
 
 
 def _drawn(text: str) -> str | None:

@@ -35,7 +35,7 @@ _REFERENCE = re.compile(r"&(?:#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,8}));|(lt|gt|amp|
 
 def recognise(file: File) -> int:
     head = file.head[:4000]
-    if re.search(r"<d\s+p\s*=", head):
+    if head.startswith("<") and re.search(r"<d\s+p\s*=", head):
         return 92
     return 85 if re.match(r"(?:<\?xml[^>]*\?>\s*)?<i>", head) else 0
 
@@ -110,9 +110,7 @@ def clean(text: str, notes: dict[str, int]) -> str:
             return found.group()
         if hexadecimal or decimal:
             code = int(hexadecimal, 16) if hexadecimal else int(decimal)
-            if code in (9, 10, 13) or (
-                0x20 <= code <= 0x10FFFF and not _ILLEGAL.match(chr(code))
-            ):
+            if code in (9, 10, 13) or (0x20 <= code <= 0x10FFFF and not _ILLEGAL.match(chr(code))):
                 return found.group()
             controls += 1
             return ""
@@ -178,8 +176,10 @@ def _land(
         scripts.append(said is None)
         cells.append((offset, p[dialect.sent], p[dialect.sender], p[dialect.row_id], said or ""))
     offsets, sent, senders, row_ids, texts = (
-        pa.array(column, pa.string()) for column in zip(*cells, strict=True)
-    ) if cells else (absent(0),) * 5
+        (pa.array(column, pa.string()) for column in zip(*cells, strict=True))
+        if cells
+        else (absent(0),) * 5
+    )
     rows = len(lines)
     comments = danmu.Comments(
         lines=np.array(lines, np.int64),

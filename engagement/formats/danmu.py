@@ -76,12 +76,13 @@ def land(
     deleted = instants(comments.deleted_at)
     if comments.not_comments is not None:
         verdicts.refuse(
-            comments.not_comments, NOT_A_COMMENT, lambda row: "a script, not a comment"
+            comments.not_comments, NOT_A_COMMENT, lambda row: "a script or a drawing without text"
         )
     check_ids(verdicts, "title_id", title_id)
     runtimes = check_titles(verdicts, title_id, catalogue)
     territory = land_territory(verdicts, texts(comments.territory), options, reading)
-    text = _text(verdicts, comments.text, deleted)
+    notes = dict(notes)
+    text = _text(verdicts, comments.text, notes)
     offset_s = _offset(verdicts, offsets(comments.offset), runtimes)
     posted = instants(comments.posted.column, comments.posted.zone)
     day = _day(verdicts, posted, options.day, reading)
@@ -156,14 +157,11 @@ def _mapped(file: File, part: str, reading: Reading) -> str | None:
     return None
 
 
-def _text(verdicts: Verdicts, column: pa.Array, deleted: Instants) -> pa.Array:
-    """The text as written. An empty one is kept only of a comment that was deleted."""
+def _text(verdicts: Verdicts, column: pa.Array, notes: dict[str, int]) -> pa.Array:
+    """The text as written. A blank one is still a comment of its second, with nothing to show."""
     if not pa.types.is_string(column.type):
         column = column.cast(pa.string())
-    trimmed = texts(column)
-    verdicts.refuse(
-        mask(pc.is_null(trimmed)) & deleted.missing, NOT_A_COMMENT, lambda row: "no text"
-    )
+    notes["blank_text"] = int(mask(pc.is_null(texts(column)))[verdicts.good].sum())
     verdicts.refuse(
         mask(pc.greater(pc.utf8_length(column), schema.TEXT_LENGTH)),
         "bad_value",
@@ -189,9 +187,7 @@ def _offset(verdicts: Verdicts, offset: Numbers, runtimes: Ints) -> pa.Array:
     return pa.array(whole, mask=~(offset.read & sound))
 
 
-def _day(
-    verdicts: Verdicts, posted: Instants, given: date | None, reading: Reading
-) -> pa.Array:
+def _day(verdicts: Verdicts, posted: Instants, given: date | None, reading: Reading) -> pa.Array:
     """The reporting day: of posted_at in the platform's zone, else --day, else no_time."""
     verdicts.refuse(
         posted.malformed, "bad_value", lambda row: "posted_at is no time that can be read"

@@ -1,4 +1,4 @@
-"""CSV and JSON lines as a grid of strings with line numbers; Parquet as a grid of columns.
+"""CSV as a grid of strings with line numbers.
 
 Broken shapes (wrong delimiter, ragged rows, a quote never closed, a torn last line) are found
 here; what the cells mean is not.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet
 
 from engagement.formats.columns import flat
-from engagement.formats.container import UNPACKED_LIMIT, File
+from engagement.formats.container import File
 from engagement.formats.values import Ints, Quarantined
 
 MOST_COLUMNS = 1000
@@ -42,13 +40,25 @@ class Grid:
         return len(self.lines)
 
 
+def separated_otherwise(first: str, knows: Callable[[list[str]], bool]) -> str | None:
+    """The delimiter, in words, by which the first line is a header that `knows` and by `,` not."""
+    if knows(first.split(",")):
+        return None
+    for delimiter, spoken in _DELIMITERS.items():
+        parts = [part.strip().strip('"') for part in first.split(delimiter)]
+        if len(parts) > 1 and knows(parts):
+            return spoken
+    return None
+
+
 def check_header(names: Sequence[str], known: Sequence[str]) -> None:
     """Raises Quarantined for a wrong delimiter or a column that is there twice."""
     if len(names) == 1:
-        for delimiter, spoken in _DELIMITERS.items():
-            parts = [p.strip().strip('"').lower() for p in names[0].split(delimiter)]
-            if len(parts) > 1 and set(parts) & set(known):
-                raise Quarantined(f"line 1: the columns are separated by {spoken}, not by ','")
+        spoken = separated_otherwise(
+            names[0], lambda parts: bool({*map(str.lower, parts)} & {*known})
+        )
+        if spoken is not None:
+            raise Quarantined(f"line 1: the columns are separated by {spoken}, not by ','")
     twice = sorted(n for n, times in Counter(names).items() if n and times > 1)
     if twice:
         raise Quarantined(f"line 1: duplicate column {', '.join(twice)}")
@@ -176,91 +186,3 @@ def _torn(text: str, grid: Grid) -> None:
     line, why = max(grid.ragged)
     if grid.rows == 0 or line > int(grid.lines[-1]):
         raise Quarantined(f"line {line}, the last, breaks off: {why}; the file is truncated")
-
-
-def json_grid(file: File, known: Sequence[str]) -> Grid:
-    """JSON lines: an object a line. All cells become strings, lists joined by `|`."""
-    text = file.text
-    if text.lstrip().startswith("["):
-        raise Quarantined("line 1: a JSON array; write one object a line")
-    objects: list[dict[str, Any]] = []
-    numbers: list[int] = []
-    ragged: list[tuple[int, str]] = []
-    physical = text.split("\n")
-    for number, line in enumerate(physical, start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line, object_pairs_hook=_pairs if number <= 100 else None)
-        except (ValueError, RecursionError) as error:
-            if number == len(physical):
-                raise Quarantined(
-                    f"line {number}, the last, breaks off: {error}; the file is truncated"
-                ) from error
-            ragged.append((number, f"not JSON: {error}"))
-            continue
-        if isinstance(value, dict):
-            objects.append(value)
-            numbers.append(number)
-        else:
-            ragged.append((number, "not a JSON object"))
-    names: dict[str, str] = {}
-    for found in objects:
-        for key in found:
-            names.setdefault(key, key.strip().lower())
-    check_header(list(names.values()), known)
-    columns = {
-        name: pa.array([_cell(o.get(key)) for o in objects], pa.string())
-        for key, name in names.items()
-    }
-    return Grid(columns, np.array(numbers, np.int64), ragged)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
-    if twice:
-        raise Quarantined(f"duplicate column {', '.join(sorted(twice))}")
-    return dict(pairs)
-
-
-def _cell(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "|".join(str(v) for v in value)
-    if isinstance(value, bool | dict):
-        return json.dumps(value)
-    return repr(value)
-
-
-def parquet_grid(file: File, known: Sequence[str]) -> Grid:
-    """A Parquet file's known columns; the line is the row's number, from 1."""
-    try:
-        source = pa.BufferReader(file.data)
-        parquet = pyarrow.parquet.ParquetFile(
-            source,
-            thrift_string_size_limit=16 << 20,
-            thrift_container_size_limit=1 << 20,
-        )
-        names = list(parquet.schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
-        raise Quarantined(f"the Parquet file is damaged or truncated: {error}") from error
-    lowered = [n.strip().lower() for n in names]
-    check_header(lowered, known)
-    if parquet.metadata.num_rows == 0:
-        raise Quarantined("the file has a header and no rows")
-    wanted = [n for n, low in zip(names, lowered, strict=True) if low in known]
-    pieces, size = [], 0
-    try:
-        for batch in parquet.iter_batches(batch_size=1 << 18, columns=wanted, use_threads=False):
-            size += batch.nbytes
-            if size > UNPACKED_LIMIT:
-                raise Quarantined(f"the Parquet file unpacks to more than {UNPACKED_LIMIT} bytes")
-            pieces.append(batch)
-        table = pa.Table.from_batches(pieces)
-        columns = {name.strip().lower(): flat(table[name]) for name in wanted}
-        for column in columns.values():
-            column.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
-        raise Quarantined(f"the Parquet file is damaged: {error}") from error
-    return Grid(columns, np.arange(1, table.num_rows + 1, dtype=np.int64))

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from engagement.formats import danmu, schema, segments
 from engagement.formats.columns import absent, days, mask, numbers, texts
 from engagement.formats.container import File
-from engagement.formats.grid import Grid, csv_grid, json_grid, parquet_grid
+from engagement.formats.grid import Grid, csv_grid
 from engagement.formats.registry import Format
+from engagement.formats.typed_grid import json_grid, parquet_grid
 from engagement.formats.values import (
     Catalogue,
     Landed,
@@ -35,9 +36,8 @@ def kind_of(stem: str) -> tuple[str, str] | None:
     found = _FILE.match(stem)
     if found is None or stem == "titles.map.csv":
         return None
-    return found.group(1), "json" if found.group(2) != "csv" and found.group(
-        2
-    ) != "parquet" else found.group(2)
+    container = found.group(2)
+    return found.group(1), container if container in ("csv", "parquet") else "json"
 
 
 def recognise(file: File) -> int:
@@ -121,9 +121,7 @@ def _titles(grid: Grid, reading: Reading, notes: dict[str, int]) -> Landed:
     rows = grid.rows
     verdicts = Verdicts(grid.lines)
     verdicts.refuse_outside(grid.ragged, "bad_value")
-    cells = {
-        name: grid.columns.get(name, absent(rows)) for name in schema.HEADERS["titles"]
-    }
+    cells = {name: grid.columns.get(name, absent(rows)) for name in schema.HEADERS["titles"]}
     plain = {n: texts(c) for n, c in cells.items() if n not in ("runtime_s", *_LISTS)}
     plain = {n: c for n, c in plain.items() if n != "released_on"}
     title_id, kind = plain["title_id"], pc.utf8_lower(plain["kind"])
@@ -138,9 +136,7 @@ def _titles(grid: Grid, reading: Reading, notes: dict[str, int]) -> Landed:
     runtime = numbers(cells["runtime_s"])
     verdicts.refuse(runtime.malformed, "bad_value", lambda row: "runtime_s is no number")
     beyond = runtime.read & ~((runtime.values >= 0) & (runtime.values <= schema.LONGEST_S))
-    verdicts.refuse(
-        beyond, "out_of_range", lambda row: f"runtime_s is {runtime.values[row]:g}"
-    )
+    verdicts.refuse(beyond, "out_of_range", lambda row: f"runtime_s is {runtime.values[row]:g}")
     seconds = np.where(runtime.read & ~beyond, np.nan_to_num(runtime.values), 0)
     released, no_date = days(cells["released_on"])
     verdicts.refuse(no_date, "bad_value", lambda row: "released_on is no date (YYYY-MM-DD)")
@@ -171,11 +167,10 @@ def _long(column: pa.Array) -> np.ndarray:
 
 
 def _list(column: pa.Array) -> pa.Array:
-    """`a|b` or an Arrow list as a list of trimmed, distinct words."""
+    """`a|b` as a list of trimmed, distinct words."""
     found: list[list[str]] = []
     for cell in column.to_pylist():
-        words = cell if isinstance(cell, list) else str(cell or "").split("|")
-        trimmed = (str(word).strip() for word in words if word is not None)
+        trimmed = (word.strip() for word in str(cell or "").split("|"))
         found.append(list(dict.fromkeys(word for word in trimmed if word)))
     return pa.array(found, pa.list_(pa.string()))
 

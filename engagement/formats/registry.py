@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from engagement.formats.container import File
-from engagement.formats.values import Catalogue, Landed, Options, Quarantined, Reading
+from engagement.formats.values import Catalogue, Landed, Options, Quarantined, Reading, Unrecognised
 
 Reader = Callable[[File, Options, Catalogue, Reading], Landed]
 
@@ -43,7 +43,7 @@ def formats() -> dict[str, Format]:
 def chosen(file: File, name: str | None) -> Format:
     """The format called `name`, or the one that knows `file` best.
 
-    Raises Quarantined where no format knows it, or none has that name.
+    Raises Unrecognised where no format knows it, Quarantined where none has that name.
     """
     known = formats()
     if name is not None:
@@ -53,7 +53,7 @@ def chosen(file: File, name: str | None) -> Format:
     sure = {format.name: format.recognise(file) for format in known.values()}
     best = max(sure, key=lambda key: sure[key])
     if sure[best] == 0:
-        raise Quarantined(
+        raise Unrecognised(
             "no reader knows this file. Native files are named titles.*, segments.* or danmu.* "
             f"(.parquet, .csv, .jsonl); other formats are {', '.join(sorted(known))} (--format)"
         )

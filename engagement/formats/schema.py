@@ -113,9 +113,11 @@ GENDERS = ("female", "male", "unknown")
 REGION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}\Z")  # ISO 3166-2
 
 # CLDR also names areas that ISO 3166-1 does not: parts of states, unions, test codes.
-_NOT_ISO = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB XK ZZ".split())
+_NOT_ISO = frozenset(
+    {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
+)
 TERRITORIES = frozenset(
-    code for code in Locale("en").territories if len(code) == 2 and code not in _NOT_ISO
+    code for code in map(str, Locale("en").territories) if len(code) == 2 and code not in _NOT_ISO
 )
 """The 249 codes of ISO 3166-1 alpha-2."""
 

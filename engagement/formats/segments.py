@@ -83,9 +83,7 @@ def land(
     if zero.any():
         kept = kept.filter(pc.invert(kept["zero"]))
     kept = kept.drop_columns(["zero"])
-    landed.table = pa.table(
-        [flat(kept[f.name]) for f in schema.SEGMENTS], schema=schema.SEGMENTS
-    )
+    landed.table = pa.table([flat(kept[f.name]) for f in schema.SEGMENTS], schema=schema.SEGMENTS)
     return landed
 
 
@@ -106,14 +104,7 @@ def _positions(
 ) -> tuple[Ints, Ints]:
     """[from, to) floored to whole seconds, `to` clipped to the runtime where it is known."""
     for name, column in (("from_s", start), ("to_s", end)):
-        verdicts.refuse(column.missing, "bad_value", lambda row, n=name: f"{n} is empty")
-        verdicts.refuse(column.malformed, "bad_value", lambda row, n=name: f"{n} is no number")
-        beyond = ~((column.values >= 0) & (column.values <= schema.LONGEST_S))
-        verdicts.refuse(
-            beyond,
-            "out_of_range",
-            lambda row, n=name, v=column.values: f"{n} is {v[row]:g}",
-        )
+        _check_position(verdicts, name, column)
     first = _floored(start)
     last = _floored(end)
     verdicts.refuse(
@@ -128,6 +119,13 @@ def _positions(
         lambda row: f"from_s {first[row]} lies beyond the runtime of {runtimes[row]} s",
     )
     return first, np.minimum(last, bound)
+
+
+def _check_position(verdicts: Verdicts, name: str, column: Numbers) -> None:
+    verdicts.refuse(column.missing, "bad_value", lambda row: f"{name} is empty")
+    verdicts.refuse(column.malformed, "bad_value", lambda row: f"{name} is no number")
+    sound = (column.values >= 0) & (column.values <= schema.LONGEST_S)
+    verdicts.refuse(~sound, "out_of_range", lambda row: f"{name} is {column.values[row]:g}")
 
 
 def _floored(column: Numbers) -> Ints:
@@ -168,9 +166,7 @@ def _device(column: pa.Array) -> pa.Array:
     )
 
 
-def _known(
-    column: pa.Array, words: tuple[str, ...], name: str, notes: dict[str, int]
-) -> pa.Array:
+def _known(column: pa.Array, words: tuple[str, ...], name: str, notes: dict[str, int]) -> pa.Array:
     """Cells outside `words` read as "unknown"; how many were not empty is noted."""
     fits = pc.is_in(column, pa.array(words))
     notes[f"odd_{name}"] = int(mask(pc.and_(pc.is_valid(column), pc.invert(fits))).sum())
@@ -187,5 +183,3 @@ def _region(column: pa.Array, territory: pa.Array, notes: dict[str, int]) -> pa.
     own: Mask = mask(pc.equal(pc.utf8_slice_codeunits(shaped, 0, 2), territory))
     notes["odd_region"] = int(mask(pc.is_valid(column)).sum() - own.sum())
     return pc.if_else(pa.array(own), shaped, pa.scalar(None, pa.string()))
-
-

@@ -106,6 +106,10 @@ class Quarantined(Exception):
         self.rejected = rejected or {}
 
 
+class Unrecognised(Quarantined):
+    """No reader knows the file: in a folder, perhaps a README and no log at all."""
+
+
 class Verdicts:
     """Which rows are rejected and why; the first reason given to a row stands.
 
@@ -120,7 +124,7 @@ class Verdicts:
 
     @property
     def good(self) -> Mask:
-        return self._why == 0
+        return np.asarray(self._why == 0, bool)
 
     def refuse(self, mask: Mask, reason: str, why: Callable[[int], str]) -> None:
         """Reject the rows of `mask` that still stand; `why(row index)` words an example."""
@@ -151,9 +155,7 @@ class Verdicts:
                 found[reason] = Rejects(rows, examples)
         return found
 
-    def landed(
-        self, kind: str, format: str, table: pa.Table, notes: Mapping[str, int]
-    ) -> Landed:
+    def landed(self, kind: str, format: str, table: pa.Table, notes: Mapping[str, int]) -> Landed:
         """The good rows of `table`, or Quarantined where too many rows are bad.
 
         `table` has one row for each of `lines`.

@@ -19,7 +19,7 @@ from engagement.models import DanmuComment, DanmuFact, Ingest, Release, Source, 
 from engagement.pipeline.publish import begin, check_sources, finish, locked
 from engagement.pipeline.staging import Rows
 from engagement.scope import ALL
-from engagement.text import mask, normalise
+from engagement.text import mask, normalised
 
 _ONE_DAY = timedelta(days=1)
 _BATCH = 2000
@@ -110,7 +110,7 @@ def _comments(title: Title, table: pa.Table) -> list[DanmuComment]:
     rows = list(zip(*(table[c].to_pylist() for c in columns), strict=True))
     senders: dict[str, set[str | None]] = defaultdict(set)
     for _, _, text, sender, _, _ in rows:
-        senders[normalise(text)].add(sender)
+        senders[normalised(text)].add(sender)
     comments = []
     for offset, day, text, _, likes, territory in rows:
         shown = mask(text).strip()
@@ -123,7 +123,7 @@ def _comments(title: Title, table: pa.Table) -> list[DanmuComment]:
                     until=day + _ONE_DAY,
                     content_second=offset,
                     text=shown,
-                    repeats=len(senders[normalise(text)]),
+                    repeats=len(senders[normalised(text)]),
                     likes=likes,
                 )
             )

@@ -98,6 +98,11 @@ def _stage_segments(folder: Path, table: pa.Table) -> dict[str, dict[str, int]]:
 
 
 def _write(table: pa.Table, path: Path) -> None:
+    """Times are written as UTC without a zone: DuckDB reads a zone by an extension only."""
+    for number, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type):
+            plain = table[column.name].cast(pa.timestamp("us"))
+            table = table.set_column(number, column.name, plain)
     pq.write_table(table, path, compression="zstd", compression_level=1)
 
 
@@ -204,11 +209,18 @@ def _query_segments(
     if not files:
         return None
     with _duckdb() as db:
-        return db.execute(_SEGMENTS, [files, list(titles), day, day, day]).to_arrow_table()
+        return db.sql(_SEGMENTS, params=[files, list(titles), day, day, day]).to_arrow_table()
 
 
 def _duckdb() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"preserve_insertion_order": False, "TimeZone": "UTC"})
+    """A connection that fetches no extension: it would try to from the network."""
+    return duckdb.connect(
+        config={
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
 
 
 def _by_title(table: pa.Table) -> dict[str, Rows]:
@@ -290,7 +302,7 @@ def danmu_of(title: str, sources: Iterable[int]) -> Rows:
     if not files:
         return NO_ROWS
     with _duckdb() as db:
-        table = db.execute(_DANMU, [files, title]).to_arrow_table()
+        table = db.sql(_DANMU, params=[files, title]).to_arrow_table()
     copies = pc.greater(table["copy"], 1)
     duplicates = table.filter(copies)["source"].value_counts().to_pylist()
     once = table.filter(pc.invert(copies))

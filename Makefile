@@ -20,7 +20,7 @@ export PORT ONCE
 
 .DEFAULT_GOAL := check
 .PHONY: help check demo test quick services stop lint types migrations format lock bench soak \
-	audit walls setup venv assets preflight-demo preflight-test clean
+	audit walls setup venv assets preflight-demo preflight-test run-tests
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -33,9 +33,12 @@ demo: preflight-demo setup ## the portal with sample data at http://localhost:80
 	@$(MANAGE) demo
 
 test: preflight-test setup ## everything: lint, types, migrations, templates, all tests (ARGS=)
-	@$(MAKE) --no-print-directory lint types migrations
+	@$(MAKE) --no-print-directory lint types
+	@$(MANAGE) services -- $(MAKE) --no-print-directory migrations run-tests
+
+run-tests:
 	@echo "tests ..."
-	@$(MANAGE) services -- $(PY) -m pytest -n $(JOBS) $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 quick: setup ## the tests without the slow ones and the browser
 	@$(MANAGE) services -- $(PY) -m pytest -n $(JOBS) -m "not slow and not browser" $(ARGS)
@@ -84,9 +87,6 @@ audit: venv ## known weaknesses of the locked packages; one that cannot be looke
 	@$(UV) tool run pip-audit==$(AUDIT_VERSION) --strict --disable-pip --require-hashes \
 		--progress-spinner off -r requirements.lock
 	@PATH="$(abspath $(VENV))/bin:$$PATH" npm audit
-
-clean: stop ## remove all that set-up made, the data in var/ too
-	rm -rf .venv node_modules static/vendor var
 
 # --- set-up ----------------------------------------------------------------------------------
 

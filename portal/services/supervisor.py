@@ -90,7 +90,7 @@ def spawn(
             "group": grp.getgrgid(entry.pw_gid).gr_gid,
             "extra_groups": [],
         }
-    return subprocess.Popen(
+    process: subprocess.Popen[bytes] = subprocess.Popen(
         list(argv),
         cwd=PROJECT if user is None else "/",
         env={**os.environ, **(env or {})},
@@ -101,6 +101,7 @@ def spawn(
         preexec_fn=prepare,
         **account,  # type: ignore[call-overload]
     )
+    return process
 
 
 class Supervisor:

@@ -121,9 +121,7 @@ def write_summary(supervisor: Supervisor, places: Places, env: dict[str, str]) -
         say("var/demo.json: left out, this version has no portal.sample.summary")
         return
     target = str(places.var / "demo.json")
-    supervisor.step(
-        "demo.json", [sys.executable, MANAGE, "demo_state", "--write", target], env=env
-    )
+    supervisor.step("demo.json", [sys.executable, MANAGE, "demo_state", "--write", target], env=env)
 
 
 def servers_alive(places: Places) -> Any:

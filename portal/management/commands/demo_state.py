@@ -16,7 +16,8 @@ from engagement.roles import STAFF, acting_as
 
 POLL_S = 1.0
 SAY_EVERY_S = 10.0
-LOST_STATES = ("failed", "dead", "refused")
+DONE = "done"
+LOST_STATES = ("failed", "cancelled", "unknown")
 
 
 class Command(BaseCommand):
@@ -68,7 +69,7 @@ def wait(*, within_s: float) -> None:
         lost = [state for state in LOST_STATES if bundles.get(state) or deliveries.get(state)]
         if lost:
             raise CommandError(f"a bundle or a mail is {', '.join(lost)}:{text}")
-        if set(bundles) == {"built"} and set(deliveries) == {"sent"}:
+        if set(bundles) == {DONE} and set(deliveries) == {DONE}:
             return
         if time.monotonic() > deadline:
             raise CommandError(f"not done after {within_s:.0f} s:{text}")

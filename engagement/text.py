@@ -104,7 +104,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = tuple(
         (rf"[加进入]群{_LABEL}(?P<id>\d{{6,11}})(?!\d)", _varied),
         # an address: a street or estate, and a house number
         (
-            rf"(?:{_HAN}{{2,6}}(?:省|市|区|县|镇|乡)){{0,4}}{_HAN}{{1,4}}(?:路|街|大道|巷|弄|胡同)"
+            rf"(?:{_HAN}{{2,5}}(?:省|市|区|县|镇|乡)){{0,3}}{_HAN}{{1,4}}(?:路|街|大道|巷|弄|胡同)"
             rf"(?:[东南西北中]段?)?\s?\d{{1,5}}\s?(?:号|弄)(?!线|机|位|选手|球|演员|技师|嘉宾)(?:\s?{_UNIT}){{0,12}}",
             _always,
         ),

@@ -253,6 +253,7 @@
       var comments = bySecond(data.danmu, "comments", at3, n);
       lanes.push(danmuLane(data, comments, coarse, range, colours, text, view));
     }
+    lanes.forEach(function (lane) { if (lane.empty) lane.weight = Math.min(lane.weight, 44); });
     return lanes;
   }
 
@@ -302,7 +303,7 @@
       var worst = cut.reduce(function (a, b) { return b.rate > a.rate ? b : a; });
       var inLeftHalf = worst.from - range.from < (range.to - range.from) / 2;
       series.push({
-        id: "stops-cut", type: "scatter", symbolSize: 1, silent: true, animation: false,
+        id: "stops-cut", type: "scatter", symbolSize: 1, silent: true, animation: false, z: 6,
         itemStyle: { color: "transparent" },
         data: [[inLeftHalf ? worst.to : worst.from, top * 0.72]],
         label: {

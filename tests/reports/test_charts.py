@@ -71,7 +71,7 @@ def test_comments_are_summed_by_minute_and_the_lane_says_so() -> None:
     assert points[3240] == 510
     assert points[0] == 240
     assert sum(points.values()) == sum(film.FILM.results["danmu"].data["comments"])  # type: ignore[arg-type]
-    assert "每分钟条数" in made["title"][3]["text"]
+    assert [t for t in made["title"] if "弹幕" in t["text"] and "每分钟条数" in t["text"]]
 
 
 def test_shares_are_averaged_and_never_summed() -> None:
@@ -96,7 +96,7 @@ def test_the_crowd_that_leaves_at_the_end_does_not_flatten_the_rest() -> None:
     stops = next(i for i, t in enumerate(made["title"]) if "离开" in t["text"])
     assert made["yAxis"][stops]["max"] == 0.04
     assert max(y for _, y in series(made, "stops")["data"]) == 0.04
-    assert series(made, "stops-cut")["label"]["formatter"] == "至 100%"
+    assert "2:09:00 至 100%" in [t["text"] for t in made["title"]]
 
 
 def test_pins_stand_above_the_lanes_and_not_on_each_other() -> None:
@@ -157,9 +157,8 @@ def test_text_is_as_wide_as_the_report_font_makes_it() -> None:
 
 
 def test_a_chart_that_runs_on_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Engine()
     monkeypatch.setattr(engine, "TIME_LIMIT_S", 0.2)
-    own = Engine.__new__(Engine)
-    own.__dict__.update(engine.Engine().__dict__)
     own._racer.eval("DailiesCharts.timeline = function () { for (;;) {} }")
     with pytest.raises(ChartFailed):
         own.svg("timeline", {}, VIEW, 100, 100)

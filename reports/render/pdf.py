@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
 FONT_SCHEME = "dailies-font:"
 _SVG_URL = "data:image/svg+xml;base64,"
 _MISSING = "□"
+
+
+logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # else some lines a page
 
 
 class RenderFailed(RuntimeError):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import time
 from argparse import ArgumentParser
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
 
@@ -80,11 +84,10 @@ def serve(
     supervisor.check()
     for written in compile_messages():
         say(f"compiled {written.relative_to(PROJECT)}")
-    call_command("collectstatic", interactive=False, verbosity=1)
+    collect_static()
     load_sample(supervisor, env)
-    supervisor.start(site.web(port, env))
-    supervisor.start(site.worker(places, env))
-    supervisor.start(site.beat(places, env))
+    say("web, worker and beat ...")
+    supervisor.start(site.web(port, env), site.worker(places, env), site.beat(places, env))
     write_summary(supervisor, places, env)
     alive = servers_alive(places)
     if options["once"]:
@@ -105,6 +108,23 @@ def environment(places: Places, port: int) -> dict[str, str]:
     if "mail" in servers.wanted():
         env["EMAIL_URL"] = f"smtp://127.0.0.1:{places.mail_port()}"
     return env
+
+
+def collect_static() -> None:
+    """Gather and compress the static files, unless they are the ones of the last time."""
+    began = time.monotonic()
+    found = hashlib.sha256()
+    for finder in get_finders():
+        for path, storage in sorted(finder.list([]), key=lambda pair: pair[0]):
+            file = os.stat(storage.path(path))
+            found.update(f"{path} {file.st_size} {file.st_mtime_ns}\n".encode())
+    stamp = Path(settings.STATIC_ROOT) / ".made_of"
+    if stamp.exists() and stamp.read_text() == found.hexdigest():
+        return
+    say("static files ...")
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(found.hexdigest())
+    say(f"static files: {time.monotonic() - began:.1f} s")
 
 
 def load_sample(supervisor: Supervisor, env: dict[str, str]) -> None:

@@ -55,9 +55,12 @@ class Command(BaseCommand):
         servers.sign(lock)
         try:
             port = site.choose_port(options["port"], or_another=options["once"])
+            env = environment(places, port)
+            servers.sign(lock, env["BASE_URL"])
             with Supervisor(places.log) as supervisor, servers.in_use(places):
                 try:
-                    serve(supervisor, places, port=port, began=began, options=options)
+                    env.update(mail_environment(places))
+                    serve(supervisor, places, env=env, port=port, began=began, options=options)
                 finally:
                     supervisor.stop()  # before the servers that its children use
         except Stopped:
@@ -71,14 +74,18 @@ class Command(BaseCommand):
 
 
 def serve(
-    supervisor: Supervisor, places: Places, *, port: int, began: float, options: dict[str, Any]
+    supervisor: Supervisor,
+    places: Places,
+    *,
+    env: dict[str, str],
+    port: int,
+    began: float,
+    options: dict[str, Any],
 ) -> None:
     """Set up, serve, and with --once wait for the bundles.
 
     Raises Failed and Stopped as the supervisor does.
     """
-    env = environment(places, port)
-    base_url = env["BASE_URL"]
     set_up(verbosity=1)
     supervisor.step("migrations", [sys.executable, MANAGE, "migrate", "--verbosity", "1"], env=env)
     supervisor.check()
@@ -97,7 +104,7 @@ def serve(
         write_summary(supervisor, places, env)
         say(f"\nevery bundle is built and delivered; {time.monotonic() - began:.0f} s in all")
         return
-    tell(places, base_url, seconds=time.monotonic() - began)
+    tell(places, env["BASE_URL"], seconds=time.monotonic() - began)
     supervisor.watch(alive, every_s=0.5)
 
 
@@ -105,9 +112,14 @@ def environment(places: Places, port: int) -> dict[str, str]:
     """What the portal's processes are told beside our own environment."""
     env = {"PYTHONUNBUFFERED": "1", "BEAT_SCHEDULE": str(places.run / "beat")}
     env["BASE_URL"] = os.environ.get("BASE_URL") or f"http://localhost:{port}"
-    if "mail" in servers.wanted():
-        env["EMAIL_URL"] = f"smtp://127.0.0.1:{places.mail_port()}"
     return env
+
+
+def mail_environment(places: Places) -> dict[str, str]:
+    """Where the mail catcher listens, once it does."""
+    if "mail" not in servers.wanted():
+        return {}
+    return {"EMAIL_URL": f"smtp://127.0.0.1:{places.mail_port()}"}
 
 
 def collect_static() -> None:
@@ -156,11 +168,9 @@ def servers_alive(places: Places) -> Any:
 
 
 def where(places: Places) -> str:
-    """Where the demo that runs here is served, as far as it has said so."""
-    try:
-        return str(json.loads((places.var / "demo.json").read_text())["base_url"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return "still starting"
+    """Where the demo that runs here is served, as it wrote beside its process id."""
+    said = servers.Locks.of(places).demo.read_text().split()
+    return said[1] if len(said) > 1 else "still starting"
 
 
 def tell(places: Places, base_url: str, *, seconds: float) -> None:

@@ -134,7 +134,8 @@ def collect_static() -> None:
     if stamp.exists() and stamp.read_text() == found.hexdigest():
         return
     say("static files ...")
-    call_command("collectstatic", interactive=False, verbosity=0)
+    # report/ is the PDF's own style, with addresses that only its renderer knows
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["report"])
     stamp.write_text(found.hexdigest())
     say(f"static files: {time.monotonic() - began:.1f} s")
 

@@ -381,7 +381,7 @@ def _roll_up_day(
             with acting_as(PUBLISH):
                 done[key].sources.set(made_of)
             continue
-        wanted[key] = Unit(day, digest, made_of, len(found.table), _rejected(found), partials=[])
+        wanted[key] = Unit(day, digest, made_of, len(found.table), found.rejected(), partials=[])
     partials: dict[str, list[Partial]] = defaultdict(list)
     tables = [rows[key].table for key in wanted if key in rows]
     if tables:
@@ -391,18 +391,8 @@ def _roll_up_day(
         ):
             partials[partial.title_id].append(partial)
     for key, unit in wanted.items():
-        summary.duplicates += int(str(unit.rejected.get("duplicate", 0)))
+        summary.duplicates += sum(rows[key].duplicates.values()) if key in rows else 0
         yield key, replace(unit, partials=partials[key])
-
-
-def _rejected(rows: staging.Rows) -> dict[str, object]:
-    found: dict[str, object] = {}
-    if rows.duplicates:
-        found["duplicate"] = sum(rows.duplicates.values())
-        found["duplicate_by_source"] = {str(s): n for s, n in rows.duplicates.items()}
-    if rows.two_viewers:
-        found["two_viewers"] = rows.two_viewers
-    return found
 
 
 def _publish_stale_danmu(run: Ingest, summary: Summary, progress: Progress) -> None:

@@ -104,9 +104,7 @@ def assert_protected(log: Log, pieces: tuple[Piece, ...]) -> None:
             people = watched(log, piece.since, piece.until, piece.territory, device)
             assert len(people) >= FLOOR, (piece, device)
         hidden = {
-            row[2]
-            for row in log
-            if watched(log, piece.since, piece.until, piece.territory, row[2])
+            row[2] for row in log if watched(log, piece.since, piece.until, piece.territory, row[2])
         } - piece.devices
         withheld = set().union(
             *(watched(log, piece.since, piece.until, piece.territory, d) for d in hidden)

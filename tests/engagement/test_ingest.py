@@ -38,8 +38,8 @@ from engagement.models import (
 )
 from engagement.pipeline import ingest as pipeline
 from engagement.pipeline import publish
-from engagement.pipeline.ingest import Refused, Summary
 from engagement.pipeline.ingest import ingest as run_ingest
+from engagement.pipeline.landing import Refused, Summary
 
 PROJECT = Path(__file__).parents[2]
 DAY = date(2024, 9, 2)

@@ -60,14 +60,7 @@ def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[
         "timeline": _timeline(curves, title, report, show) if curves else None,
         "danmu": "danmu" in results,
         "moments": _moments(title),
-        "hidden": [
-            {
-                **vars(h),
-                "said": _reason(h.reason),
-                "label": _label(results[h.resource], h, language),
-            }
-            for h in figures.hidden(results)
-        ],
+        "hidden": _hidden(results, language),
         "clipped": _clipped(results, language),
     }
     return context
@@ -110,7 +103,7 @@ def _headline(
             {
                 "label": _("Plays"),
                 "value": wording.count(total.plays, language),
-                "note": wording.exact(total.plays) if (total.plays or 0) >= 1e4 else "",
+                "note": _exactly(total.plays, language),
             },
             _viewers(total, language),
             {
@@ -121,7 +114,7 @@ def _headline(
             {
                 "label": _("Completion rate"),
                 "value": wording.percent(total.completion_rate),
-                "note": _("reached 90% of the runtime"),
+                "note": _("reached nine tenths of the runtime"),
             },
         ]
     if retention is not None:
@@ -133,6 +126,12 @@ def _headline(
             }
         )
     return cells
+
+
+def _exactly(number: int | None, language: str) -> str:
+    """All digits, where the number above them is rounded to 万 or 亿."""
+    short = number is not None and wording.count(number, language) != wording.exact(number)
+    return wording.exact(number) if short else ""
 
 
 def _viewers(total: figures.Total, language: str) -> dict[str, str]:
@@ -165,6 +164,7 @@ def _viewing(viewing: Result, title: TitleReport, report: Report, show: Show) ->
             {
                 **_line(place, language, weekly=True),
                 "territory": _territories((place.territory,), language),
+                "window": place.window,
             }
             for place in places
         ]
@@ -238,6 +238,19 @@ def _moments(title: TitleReport) -> list[dict[str, Any]]:
             "texts": m.texts,
         }
         for n, m in enumerate(title.moments, 1)
+    ]
+
+
+def _hidden(results: Mapping[str, Result], language: str) -> list[dict[str, Any]]:
+    """A line for each resource, reason and number of rows, with the columns it empties."""
+    together: dict[tuple[str, str, int], list[str]] = {}
+    for entry in figures.hidden(results):
+        key = (entry.resource, entry.reason, entry.rows)
+        together.setdefault(key, []).append(_label(results[entry.resource], entry, language))
+    comma = "、" if wording.is_chinese(language) else ", "
+    return [
+        {"resource": resource, "columns": comma.join(names), "said": _reason(reason), "rows": rows}
+        for (resource, reason, rows), names in together.items()
     ]
 
 

@@ -51,7 +51,8 @@ class Mailbox:
         return int(self.controller.port)
 
     def close(self) -> None:
-        self.controller.stop()
+        if self.controller.server is not None:
+            self.controller.stop()
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -80,9 +80,7 @@ def test_hovering_shows_one_line_over_all_lanes_and_breaks_no_policy(page: Page)
     shown = run(page, "chart.getZr().storage.getDisplayList().map(e => e.style.text || '').join()")
     assert "Still there" in shown
     assert "Comments" in shown
-    assert (
-        run(page, "document.querySelectorAll('#box div[style*=\"pointer-events\"]').length") == 0
-    )
+    assert run(page, "document.querySelectorAll('#box div[style*=\"pointer-events\"]').length") == 0
     assert run(page, "violations") == []
 
 

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engagement.models import Title
@@ -170,13 +169,13 @@ def expire(grant: Grant, *, at: datetime, by: User, request: HttpRequest | None 
     """Set or move forward the end of an approved grant.
 
     Raises GrantError for a later end than it has (that widens, and needs a new grant), for one
-    that has passed (that is revoking), and when the grant is not approved.
+    before its beginning (that is revoking), and when the grant is not approved.
     """
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
     if grant.state != Grant.State.APPROVED:
         raise GrantError(_("Only an approved grant has an end to set."))
-    if at <= max(timezone.now(), grant.valid_from):
-        raise GrantError(_("This end has passed. Revoke the grant to end it at once."))
+    if at <= grant.valid_from:
+        raise GrantError(_("The end lies before the beginning. Revoke the grant instead."))
     if grant.valid_until is not None and at > grant.valid_until:
         raise GrantError(_("A later end opens more than was approved: make a new grant."))
     before, grant.valid_until = grant.valid_until, at

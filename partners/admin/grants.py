@@ -101,6 +101,12 @@ class GrantForm(forms.ModelForm):
 class ExpiryForm(forms.Form):
     at = forms.SplitDateTimeField(label=_("valid until"), widget=AdminSplitDateTime)
 
+    def clean_at(self) -> datetime:
+        at: datetime = self.cleaned_data["at"]
+        if at <= timezone.now():
+            raise ValidationError(_t("This has passed. Revoke the grant to end it at once."))
+        return at
+
 
 @admin.register(Grant)
 class GrantAdmin(AuditedAdmin):

@@ -130,7 +130,7 @@ def approve(
     if seen is not None and seen != digest(opens(grant)):
         raise GrantError(_("What this grant opens has changed since you saw it. Look again."))
     grant.state = Grant.State.APPROVED
-    grant.approved_by, grant.approved_at = by, Now()  # type: ignore[assignment]
+    grant.approved_by, grant.approved_at = by, Now()
     grant.save(update_fields=["state", "approved_by", "approved_at"])
     opened = _write_entitlements(grant)
     record(
@@ -151,7 +151,7 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
     if grant.state == Grant.State.REVOKED:
         return
     grant.state = Grant.State.REVOKED
-    grant.revoked_by, grant.revoked_at = by, Now()  # type: ignore[assignment]
+    grant.revoked_by, grant.revoked_at = by, Now()
     grant.save(update_fields=["state", "revoked_by", "revoked_at"])
     grant.entitlements.all().delete()
     record(

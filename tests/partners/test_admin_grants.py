@@ -97,9 +97,9 @@ def test_another_person_approves_what_the_page_lists(cast: Cast, staff: Staff, m
         (e.title, e.families, e.territories, e.exits, e.data_from, e.data_until)
         for e in made.entitlements.all()
     ] == [
-        (o.title, list(o.families), list(o.territories), list(o.exits), o.window.since, o.window.until)
+        (o.title, [*o.families], [*o.territories], [*o.exits], o.window.since, o.window.until)
         for o in openings
-    ]  # fmt: skip
+    ]
     assert scope_for(cast.alice, "web").families(cast.hidden.pk) == {"retention", "danmu"}
 
 

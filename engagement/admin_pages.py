@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -35,7 +35,7 @@ def lines(values: Iterable[object]) -> SafeString:
 def pairs(values: Mapping[str, object]) -> SafeString:
     """A small table of a JSON object: nested objects are shown as tables in it."""
     if not values:
-        return format_html("–")
+        return mark_safe("–")
     rows = ((k, pairs(v) if isinstance(v, Mapping) else _plain(v)) for k, v in values.items())
     return format_html(
         '<table class="pairs"><tbody>{}</tbody></table>',

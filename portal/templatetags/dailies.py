@@ -1,0 +1,120 @@
+"""Numbers, days and places in templates, in the reader's language and units."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.translation import get_language, gettext, pgettext
+from babel.dates import format_date
+
+from engagement.families import Column
+from engagement.scope import ALL, EVER, Window
+from reports.render import wording
+
+register = template.Library()
+
+
+def _language() -> str:
+    return get_language() or "zh-hans"
+
+
+@register.filter
+def count(number: float | None) -> str:
+    """12846000 -> 1,284.6 万, or 12,846,000."""
+    return wording.count(number, _language())
+
+
+@register.filter
+def exact(number: float | None) -> str:
+    return wording.exact(number)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    return wording.percent(share)
+
+
+@register.filter
+def hours(seconds: float | None) -> str:
+    """Watch seconds as hours, with the unit."""
+    if seconds is None:
+        return wording.ABSENT
+    number = wording.hours(seconds, _language())
+    unit = pgettext("after a number", "hours")
+    return f"{number}{unit}" if number.endswith(("万", "亿")) else f"{number} {unit}"
+
+
+@register.filter
+def clock(seconds: int) -> str:
+    return wording.clock(int(seconds))
+
+
+@register.filter
+def day(value: date | datetime | None) -> str:
+    if isinstance(value, datetime):
+        value = timezone.localdate(value)
+    return wording.day(value, _language())
+
+
+@register.filter
+def short_day(value: date | None) -> str:
+    """A day without its year where that is this year's."""
+    if value is None:
+        return wording.ABSENT
+    chinese = wording.is_chinese(_language())
+    if value.year == timezone.localdate().year:
+        pattern = "M月d日" if chinese else "d MMM"
+    else:
+        pattern = "y年M月d日" if chinese else "d MMM y"
+    return format_date(value, pattern, locale=wording.locale_of(_language()))
+
+
+@register.filter
+def days(window: Window | None) -> str:
+    """A window, with both its ends inside, as people read it."""
+    if window is None:
+        return wording.ABSENT
+    from datetime import timedelta
+
+    if window.days == 1:
+        return short_day(window.since)
+    first = "" if window.since == EVER.since else short_day(window.since)
+    last = "" if window.until == EVER.until else short_day(window.until - timedelta(days=1))
+    return f"{first} – {last}".strip()
+
+
+@register.filter
+def territory(code: str) -> str:
+    return gettext("All territories") if code == ALL else wording.territory(code, _language())
+
+
+@register.filter
+def territory_list(codes: list[str]) -> str:
+    if ALL in codes:
+        return gettext("All territories")
+    return pgettext("between names", ", ").join(territory(c) for c in codes)
+
+
+@register.filter
+def heading(column: Column) -> str:
+    return column.title["zh" if wording.is_chinese(_language()) else "en"]
+
+
+@register.filter
+def definition(column: Column) -> str:
+    return column.definition["zh" if wording.is_chinese(_language()) else "en"]
+
+
+@register.filter
+def minutes(seconds: int) -> int:
+    return round(seconds / 60)
+
+
+@register.filter
+def other_name(title: Any) -> str:
+    """The title's name in the language that is not the reader's."""
+    other = title.name_en if wording.is_chinese(_language()) else title.name_zh
+    return other if other != title.name else ""

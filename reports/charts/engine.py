@@ -1,0 +1,145 @@
+"""Draws the page's charts without a page: ECharts in V8, out comes SVG.
+
+One isolate is kept for a process (starting one costs more than a chart). Inside it there is no
+network, no file and no clock worth the name; a call has a time and a memory limit. What the
+builders are lives in static/charts/timeline.js, which the browser runs as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from py_mini_racer import JSEvalException, MiniRacer
+
+from reports.charts.clean import clean_svg
+from reports.charts.fonts import FAMILY, MissingAsset, advances
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILDERS = ROOT / "static" / "charts" / "timeline.js"
+ECHARTS = (
+    ROOT / "static" / "vendor" / "echarts.min.js",
+    ROOT / "node_modules" / "echarts" / "dist" / "echarts.min.js",
+)
+NAMES = frozenset({"timeline", "days", "sparkline"})
+TIME_LIMIT_S = 20.0
+MEMORY_LIMIT = 512 * 1024 * 1024
+
+_HARNESS = """
+var dailiesAdvances = {};
+function dailiesMeasure(text, font) {
+  var size = parseFloat((/([0-9.]+)px/.exec(font || "") || [0, "12"])[1]);
+  var bold = /bold|[6-9]00/.test(font || "");
+  var table = dailiesAdvances[bold ? "700" : "400"] || {};
+  var width = 0;
+  for (var character of String(text || "")) {
+    var advance = table[character.codePointAt(0)];
+    width += advance === undefined ? 1000 : advance;
+  }
+  return { width: width * size / 1000 };
+}
+function dailiesHeight(data, view) {
+  return DailiesCharts.height(JSON.parse(data), JSON.parse(view));
+}
+function dailiesSvg(name, data, view, width, height) {
+  var option = DailiesCharts[name](JSON.parse(data), JSON.parse(view));
+  var chart = echarts.init(null, null, {
+    renderer: "svg", ssr: true, width: width, height: height,
+  });
+  try {
+    chart.setOption(option);
+    return chart.renderToSVGString({ useViewBox: true });
+  } finally {
+    chart.dispose();
+  }
+}
+"""
+
+
+class ChartFailed(RuntimeError):
+    """The chart could not be drawn: the builder failed, or ran past its time or memory."""
+
+
+class Engine:
+    """One V8 isolate with ECharts and the builders loaded. Safe to call from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._racer = MiniRacer()
+        self._racer.set_hard_memory_limit(MEMORY_LIMIT)
+        self._racer.eval(_echarts().read_text(encoding="utf-8"), timeout_sec=TIME_LIMIT_S)
+        self._racer.eval(BUILDERS.read_text(encoding="utf-8"), timeout_sec=TIME_LIMIT_S)
+        self._racer.eval(_HARNESS)
+        for weight in (400, 700):
+            table = json.dumps(advances(weight))
+            self._racer.eval(f'dailiesAdvances["{weight}"] = {table}')
+        self._racer.eval("echarts.setPlatformAPI({ measureText: dailiesMeasure })")
+
+    def svg(self, name: str, data: Any, view: Mapping[str, Any], width: int, height: int) -> str:
+        """The chart that the builder `name` makes of `data`, as SVG of `width` x `height` px.
+
+        Raises ValueError for an unknown builder, ChartFailed where it cannot be drawn.
+        """
+        if name not in NAMES:
+            raise ValueError(f"no chart is called {name!r}")
+        shown = {"font": f"'{FAMILY}'", "print": True, **view, "width": width, "height": height}
+        raw = self._call("dailiesSvg", name, _json(data), _json(shown), width, height)
+        return clean_svg(str(raw))
+
+    def height(self, data: Any, view: Mapping[str, Any]) -> int:
+        """How high, in px, the timeline of `data` wants to be."""
+        shown = {"print": True, **view}
+        return int(self._call("dailiesHeight", _json(data), _json(shown)))
+
+    def _call(self, function: str, *arguments: Any) -> Any:
+        try:
+            with self._lock:
+                return self._racer.call(function, *arguments, timeout_sec=TIME_LIMIT_S)
+        except JSEvalException as error:  # JSTimeoutException and JSOOMException are of its kind
+            _forget()
+            raise ChartFailed(f"the chart could not be drawn: {error}") from error
+
+
+def svg(name: str, data: Any, view: Mapping[str, Any], width: int, height: int) -> str:
+    """`Engine.svg` of this process's engine."""
+    return engine().svg(name, data, view, width, height)
+
+
+def engine() -> Engine:
+    """This process's engine. A forked child makes its own: V8's threads stay with the parent."""
+    return _engine(os.getpid())
+
+
+@cache
+def _engine(_pid: int) -> Engine:
+    return Engine()
+
+
+def _forget() -> None:
+    """An isolate that ran out of time or memory is not used again."""
+    _engine.cache_clear()
+
+
+def _echarts() -> Path:
+    for path in ECHARTS:
+        if path.is_file():
+            return path
+    raise MissingAsset(f"{ECHARTS[0]} is missing: set-up copies it from npm's echarts")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")

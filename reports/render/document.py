@@ -1,0 +1,66 @@
+"""What a report is made of, as plain frozen values: the input of pdf.py and bundle.py.
+
+Whoever builds a report has asked all the questions by then; nothing here or below reads a
+database or knows of rights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from engagement.families import Result
+from engagement.scope import Window
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch of content [from_second, to_second) that stands out, with what was written there.
+
+    `texts` are only such as may leave (the text rule); `comments` counts all.
+    """
+
+    kind: str  # "danmu" for now
+    from_second: int
+    to_second: int
+    comments: int
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TitleReport:
+    """One title's part: the results of the resources granted, by resource name."""
+
+    slug: str
+    name_zh: str
+    name_en: str
+    kind: str  # film, series, episode, trailer
+    runtime_s: int
+    territories: tuple[str, ...]
+    results: Mapping[str, Result] = field(default_factory=dict)
+    moments: tuple[Moment, ...] = ()
+
+    def name(self, language: str) -> str:
+        """The name in the reader's language, else in the other."""
+        first, second = self.name_zh, self.name_en
+        if language == "en":
+            first, second = second, first
+        return first or second or self.slug
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything one bundle says to one recipient."""
+
+    bundle_id: str
+    portal_name: str
+    partner_name: str
+    recipient_name: str
+    language: str  # "zh-hans" or "en"
+    window: Window
+    data_through: date | None
+    sample: bool
+    titles: tuple[TitleReport, ...]
+    releases: tuple[str, ...]
+    created_at: datetime  # aware

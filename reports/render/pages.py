@@ -1,0 +1,288 @@
+"""What the templates of a report are given: every number and name already in words.
+
+Called with the recipient's language active. Nothing here knows how the pages are set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from engagement.families import Result
+from reports.charts import engine
+from reports.render import figures, wording
+from reports.render.document import Report, TitleReport
+
+CHART_WIDTH = 658  # px: the 174 mm between the margins
+DAYS_HEIGHT = 150
+_MOST_RELEASES = 60
+
+Show = Callable[[str], str]
+"""Takes a chart as SVG, gives the address under which the page may show it."""
+
+
+def context(report: Report, show: Show) -> dict[str, Any]:
+    language = report.language
+    titles = [_title(title, number, report, show) for number, title in enumerate(report.titles, 1)]
+    return {
+        "report": report,
+        "language": language,
+        "html_language": "zh-CN" if wording.is_chinese(language) else "en",
+        "window": wording.days(report.window, language),
+        "data_through": wording.day(report.data_through, language),
+        "created": wording.moment_of(report.created_at, language),
+        "created_iso": report.created_at.isoformat(timespec="seconds"),
+        "titles": titles,
+        "short": len(titles) <= 6,
+        "definitions": _definitions(report),
+        "releases": report.releases[:_MOST_RELEASES],
+        "more_releases": max(0, len(report.releases) - _MOST_RELEASES),
+    }
+
+
+def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[str, Any]:
+    language, results = report.language, title.results
+    name = title.name(language)
+    other = title.name("zh-hans" if language == "en" else "en")
+    viewing, retention = results.get("viewing"), results.get("retention")
+    curves = figures.chart_data(results)
+    context: dict[str, Any] = {
+        "anchor": f"title-{number}",
+        "name": name,
+        "other_name": other if other != name else "",
+        "kind": _kind(title.kind),
+        "runtime": wording.clock(title.runtime_s) if title.runtime_s else "",
+        "territories": _territories(title.territories, language),
+        "headline": _headline(viewing, retention, language),
+        "viewing": _viewing(viewing, title, report, show) if viewing is not None else None,
+        "timeline": _timeline(curves, title, report, show) if curves else None,
+        "danmu": "danmu" in results,
+        "moments": _moments(title),
+        "hidden": [
+            {
+                **vars(h),
+                "said": _reason(h.reason),
+                "label": _label(results[h.resource], h, language),
+            }
+            for h in figures.hidden(results)
+        ],
+        "clipped": _clipped(results, language),
+    }
+    return context
+
+
+def _kind(kind: str) -> str:
+    return {
+        "film": _("Film"),
+        "series": _("Series"),
+        "episode": _("Episode"),
+        "trailer": _("Trailer"),
+    }.get(kind, kind)
+
+
+def _reason(code: str) -> str:
+    return {
+        "below_floor": _("fewer viewers than the floor of the platform"),
+        "waiting": _("waits until enough viewers are together"),
+        "not_measured": _("not measured yet"),
+        "too_uncertain": _("too uncertain to be shown"),
+        "too_few_partners": _("too few partners to compare with"),
+    }.get(code, code)
+
+
+def _territories(codes: tuple[str, ...], language: str) -> str:
+    names = [
+        _("all territories") if code == "*" else wording.territory(code, language) for code in codes
+    ]
+    return ("、" if wording.is_chinese(language) else ", ").join(names)
+
+
+def _headline(
+    viewing: Result | None, retention: Result | None, language: str
+) -> list[dict[str, str]]:
+    """Label, number and small print of each headline number that is granted."""
+    cells: list[dict[str, str]] = []
+    if viewing is not None:
+        total = figures.headline(viewing)
+        cells = [
+            {
+                "label": _("Plays"),
+                "value": wording.count(total.plays, language),
+                "note": wording.exact(total.plays) if (total.plays or 0) >= 1e4 else "",
+            },
+            _viewers(total, language),
+            {
+                "label": _("Watch hours"),
+                "value": wording.hours(total.watch_seconds, language),
+                "note": "",
+            },
+            {
+                "label": _("Completion rate"),
+                "value": wording.percent(total.completion_rate),
+                "note": _("reached 90% of the runtime"),
+            },
+        ]
+    if retention is not None:
+        cells.append(
+            {
+                "label": _("Still there at 30 s"),
+                "value": wording.percent(figures.share_at(retention, 30)),
+                "note": _("of all plays"),
+            }
+        )
+    return cells
+
+
+def _viewers(total: figures.Total, language: str) -> dict[str, str]:
+    value, note = wording.count(total.viewers, language), ""
+    if total.estimated:
+        value = f"≈ {value}" if total.viewers is not None else value
+        low, high = (wording.count(n, language) for n in (total.viewers_low, total.viewers_high))
+        note = _("95%% between %(low)s and %(high)s") % {"low": low, "high": high}
+    elif total.viewers is None and total.plays is not None:
+        note = _("by territory below; not a sum")
+    return {"label": _("Viewers"), "value": value, "note": note}
+
+
+def _viewing(viewing: Result, title: TitleReport, report: Report, show: Show) -> dict[str, Any]:
+    language = report.language
+    lines = figures.daily(viewing)
+    places = figures.by_block(viewing)
+    weekly = any(line.window.days > 1 for line in lines)
+    data = {"viewing": {"data": {name: list(v) for name, v in viewing.data.items()}}}
+    view = {"language": language}
+    chart = engine.svg("days", data, view, CHART_WIDTH, DAYS_HEIGHT) if lines else ""
+    return {
+        "chart": show(chart) if chart else "",
+        "alt": _("Plays of each day of %(title)s; the numbers are in the table below.")
+        % {"title": title.name(language)},
+        "weekly": weekly,
+        "lines": [_line(line, language, weekly=weekly) for line in lines],
+        "several": len({p.territory for p in places}) > 1,
+        "places": [
+            {
+                **_line(place, language, weekly=True),
+                "territory": _territories((place.territory,), language),
+            }
+            for place in places
+        ]
+        if len(places) > 1
+        else [],
+    }
+
+
+def _line(total: figures.Total, language: str, *, weekly: bool) -> dict[str, str]:
+    when = (
+        wording.days(total.window, language)
+        if weekly
+        else wording.short_day(total.window.since, language)
+    )
+    viewers = wording.exact(total.viewers)
+    return {
+        "when": when,
+        "plays": wording.exact(total.plays),
+        "viewers": f"≈ {viewers}" if total.estimated and total.viewers is not None else viewers,
+        "hours": _hours(total.watch_seconds),
+        "completions": wording.exact(total.completions),
+        "rate": wording.percent(total.completion_rate),
+    }
+
+
+def _hours(seconds: int | None) -> str:
+    return wording.ABSENT if seconds is None else f"{seconds / 3600:,.1f}"
+
+
+def _timeline(
+    curves: dict[str, Any], title: TitleReport, report: Report, show: Show
+) -> dict[str, str]:
+    view = {
+        "language": report.language,
+        "runtime_s": title.runtime_s,
+        "width": CHART_WIDTH,
+        "moments": [
+            {
+                "n": n,
+                "kind": m.kind,
+                "from_second": m.from_second,
+                "to_second": m.to_second,
+            }
+            for n, m in enumerate(title.moments, 1)
+        ],
+    }
+    drawing = engine.engine()
+    svg = drawing.svg("timeline", curves, view, CHART_WIDTH, drawing.height(curves, view))
+    said = [_("Timeline of %(title)s by content second.") % {"title": title.name(report.language)}]
+    said += [
+        _("Moment %(n)s: %(from)s to %(to)s, %(comments)s comments.")
+        % {
+            "n": n,
+            "from": wording.clock(m.from_second),
+            "to": wording.clock(m.to_second),
+            "comments": wording.exact(m.comments),
+        }
+        for n, m in enumerate(title.moments, 1)
+    ]
+    return {"chart": show(svg), "alt": " ".join(said)}
+
+
+def _moments(title: TitleReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "n": n,
+            "kind": m.kind,
+            "from": wording.clock(m.from_second),
+            "to": wording.clock(m.to_second),
+            "comments": wording.exact(m.comments),
+            "texts": m.texts,
+        }
+        for n, m in enumerate(title.moments, 1)
+    ]
+
+
+def _label(result: Result, entry: figures.Hidden, language: str) -> str:
+    key = "zh" if wording.is_chinese(language) else "en"
+    for column in result.resource.columns:
+        if column.name == entry.column:
+            return column.title.get(key, column.name)
+    return entry.column or _("the whole row")
+
+
+def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str]]:
+    """Where less was answered than asked: the resource, the window asked and what was answered."""
+    said = []
+    for name, result in results.items():
+        if "clipped" in result.notes or "clipped_to_scope" in result.notes:
+            parts = [
+                f"{_territories((p.territory,), language)} {wording.days(p.window, language)}"
+                for p in result.answered
+            ]
+            said.append(
+                {
+                    "resource": name,
+                    "asked": wording.days(result.asked.window, language),
+                    "answered": "; ".join(parts),
+                }
+            )
+    return said
+
+
+def _definitions(report: Report) -> list[dict[str, Any]]:
+    """Each resource that the report shows, once, with its columns as their family defines them."""
+    key = "zh" if wording.is_chinese(report.language) else "en"
+    resources = {r.resource.name: r.resource for t in report.titles for r in t.results.values()}
+    return [
+        {
+            "name": resource.name,
+            "columns": [
+                {
+                    "name": column.name,
+                    "title": column.title.get(key, column.name),
+                    "definition": column.definition.get(key, ""),
+                }
+                for column in resource.columns
+            ],
+        }
+        for resource in resources.values()
+    ]

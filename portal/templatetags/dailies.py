@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.translation import get_language, gettext, pgettext
+from django.utils.translation import get_language, gettext, gettext_lazy, pgettext
 from babel.dates import format_date
 
 from engagement.families import Column
@@ -77,8 +77,6 @@ def days(window: Window | None) -> str:
     """A window, with both its ends inside, as people read it."""
     if window is None:
         return wording.ABSENT
-    from datetime import timedelta
-
     if window.days == 1:
         return short_day(window.since)
     first = "" if window.since == EVER.since else short_day(window.since)
@@ -118,3 +116,38 @@ def other_name(title: Any) -> str:
     """The title's name in the language that is not the reader's."""
     other = title.name_en if wording.is_chinese(_language()) else title.name_zh
     return other if other != title.name else ""
+
+
+_FAMILIES = {
+    "viewing": gettext_lazy("Viewing"),
+    "retention": gettext_lazy("Retention"),
+    "rewatch": gettext_lazy("Rewatch"),
+    "danmu": gettext_lazy("Danmu"),
+}
+_REASONS = {
+    "below_floor": gettext_lazy("is not shown: fewer than 50 viewers."),
+    "waiting": gettext_lazy(
+        "waits in part: fewer than 50 viewers have watched so far, and these days join later ones."
+    ),
+    "not_measured": gettext_lazy("has not been measured in this window."),
+    "too_uncertain": gettext_lazy("is not shown: too uncertain."),
+    "too_few_partners": gettext_lazy("is not shown: it needs the titles of five partners."),
+}
+
+
+@register.filter
+def family(name: str) -> str:
+    return str(_FAMILIES.get(name, name))
+
+
+@register.filter
+def reason(code: str) -> str:
+    return str(_REASONS.get(code, code))
+
+
+@register.filter
+def cell(value: float | None) -> str:
+    """A number of a table: a share with its fraction, a count whole."""
+    if value is None:
+        return wording.ABSENT
+    return f"{value:,.0f}" if isinstance(value, int) else f"{value:.3f}"

@@ -19,6 +19,11 @@ from engagement.roles import READER, acting_as
 from engagement.scope import EVER, Part, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 
+_FAMILIES_OF_KIND = {
+    "segments": frozenset({"viewing", "retention", "rewatch"}),
+    "danmu": frozenset({"danmu"}),
+}
+
 
 def resource_for(name: str) -> Resource:
     """The resource of that name. Raises Refused, as for one that is not granted."""
@@ -73,6 +78,47 @@ def measured(scope: Scope, title_id: int, families: Iterable[str] | None = None)
     if not windows:
         return None
     return Window(min(w.since for w in windows), max(w.until for w in windows))
+
+
+def titles_in(scope: Scope) -> list[Title]:
+    """The titles of a scope, in the order of their slugs."""
+    return list(Title.objects.filter(pk__in=scope.titles()).select_related("parent"))
+
+
+def releases(scope: Scope) -> list[dict[str, object]]:
+    """The releases behind the numbers in scope, newest first."""
+    slugs = dict(Title.objects.filter(pk__in=scope.titles()).values_list("pk", "slug"))
+    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+        rows = fetch(
+            "SELECT id::text, kind, title_id, day, done_at, engine, metric_version,"
+            " waiting_viewers FROM wall_release WHERE title_id = ANY(%s)"
+            " ORDER BY done_at DESC, title_id, day DESC",
+            [list(slugs)],
+        )
+    return [
+        {
+            "id": id_,
+            "kind": kind,
+            "title": slugs[title_id],
+            "day": day,
+            "done_at": done_at,
+            "engine": engine,
+            "metric_version": metric_version,
+            "waiting_viewers": waiting,
+        }
+        for id_, kind, title_id, day, done_at, engine, metric_version, waiting in rows
+        if _sees_release(scope, title_id, kind, day)
+    ]
+
+
+def _sees_release(scope: Scope, title_id: int, kind: str, day: date | None) -> bool:
+    families = _FAMILIES_OF_KIND[kind]
+    return any(
+        e.title_id == title_id
+        and e.families & families
+        and (day is None or e.window.since <= day < e.window.until)
+        for e in scope.entitled
+    )
 
 
 def data_through(window: Window | None) -> date | None:

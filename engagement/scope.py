@@ -127,6 +127,10 @@ class Scope:
         """Everything granted of a title's families, as blocks that do not overlap."""
         return self._blocks(title_id, families, EVER, None)
 
+    def granted_by_family(self, title_id: int) -> dict[str, tuple[Part, ...]]:
+        """What is granted of each family of the title."""
+        return {f: self.granted(title_id, [f]) for f in sorted(self.families(title_id))}
+
     def clip(self, query: Query, families: Iterable[str]) -> Query | None:
         """The query narrowed to what is granted; None where nothing of it is.
 

@@ -115,9 +115,7 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
 
 
 @transaction.atomic
-def expire(
-    grant: Grant, *, at: datetime, by: User, request: HttpRequest | None = None
-) -> None:
+def expire(grant: Grant, *, at: datetime, by: User, request: HttpRequest | None = None) -> None:
     """Set or move forward the end of an approved grant.
 
     Raises GrantError for a later end than it has: that widens, and needs a new grant.

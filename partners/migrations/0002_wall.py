@@ -6,6 +6,14 @@ tests/test_walls.py reads the catalogue and fails for a table that nobody has wa
 
 from django.db import migrations
 
+# Nobody but the owner makes objects, not even temporary ones.
+PUBLIC = """
+DO $$ BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END $$;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+"""
+
 # What any request needs to know who is asking and what is granted.
 BASE = """
 GRANT SELECT ON partners_partner, partners_membership, partners_grant, partners_grant_titles,
@@ -112,7 +120,9 @@ CREATE FUNCTION partners_auditevent_is_append_only() RETURNS trigger LANGUAGE pl
 BEGIN
     RAISE EXCEPTION 'the audit trail is append-only';
 END $$;
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON partners_auditevent
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON partners_auditevent
+    FOR EACH STATEMENT EXECUTE FUNCTION partners_auditevent_is_append_only();
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON partners_auditevent
     FOR EACH STATEMENT EXECUTE FUNCTION partners_auditevent_is_append_only();
 """
 
@@ -190,6 +200,7 @@ GRANT SELECT ON wall_release TO dailies_reader;
 def _sql() -> str:
     return "\n".join(
         [
+            PUBLIC,
             BASE,
             STAFF,
             REPORTS,

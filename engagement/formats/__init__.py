@@ -1,0 +1,56 @@
+"""Landed files in, checked rows out: `read`.
+
+One file a format (registry.py); what a row must be is the same for all of them (segments.py,
+danmu.py). Counting duplicates, rolling up and publishing are the pipeline's business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engagement.formats.container import File
+from engagement.formats.registry import Format, chosen, formats
+from engagement.formats.title_map import read_title_map
+from engagement.formats.values import (
+    Catalogue,
+    Landed,
+    Options,
+    Quarantined,
+    Reading,
+    Rejects,
+    Unrecognised,
+)
+
+__all__ = [
+    "Catalogue",
+    "Format",
+    "Landed",
+    "Options",
+    "Quarantined",
+    "Reading",
+    "Rejects",
+    "Unrecognised",
+    "format_names",
+    "read",
+    "read_title_map",
+]
+
+
+def format_names() -> tuple[str, ...]:
+    """What --format may be."""
+    return tuple(formats())
+
+
+def read(
+    path: Path, *, name: str, options: Options, catalogue: Catalogue, settings: Reading
+) -> Landed:
+    """The good rows of one landed file, in its order, with the rejected ones counted.
+
+    `name` is the file's name as a Source (its path under the folder ingested). Raises
+    Quarantined where the whole file must stay out.
+    """
+    file = File(path, name)
+    try:
+        return chosen(file, options.format).read(file, options, catalogue, settings)
+    except (MemoryError, RecursionError) as error:
+        raise Quarantined(f"the file is too large or too deep to read: {error}") from error

@@ -1,0 +1,236 @@
+"""What a danmu row must be, whatever format it came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, tzinfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engagement.formats import schema
+from engagement.formats.columns import Instants, Numbers, instants, mask, numbers, offsets, texts
+from engagement.formats.container import File
+from engagement.formats.rows import check_future, check_ids, check_titles, land_territory
+from engagement.formats.times import days_in
+from engagement.formats.values import (
+    NOT_A_COMMENT,
+    Catalogue,
+    Ints,
+    Landed,
+    Mask,
+    Options,
+    Quarantined,
+    Reading,
+    Verdicts,
+)
+
+AFTER_THE_END_S = 60
+"""How far past the catalogue's runtime a comment may stand: runtimes are often rounded."""
+
+SHEET_DIGITS = 15
+"""A spreadsheet keeps so many digits of a whole number and writes zeros for the rest."""
+
+MOST_LIKES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Posted:
+    """When comments were posted; a time without a zone is the wall clock of `zone`."""
+
+    column: pa.Array
+    zone: tzinfo = UTC
+
+
+@dataclass
+class Comments:
+    """Danmu as a format found them, one array element a row. Empty cells are null or ""."""
+
+    lines: Ints
+    title_id: pa.Array
+    offset: pa.Array
+    posted: Posted
+    text: pa.Array
+    sender_id: pa.Array
+    likes: pa.Array
+    territory: pa.Array
+    deleted_at: pa.Array
+    row_id: pa.Array | None = None
+    not_comments: Mask | None = None  # scripts and drawings
+    ragged: list[tuple[int, str]] = field(default_factory=list)
+
+
+def land(
+    format: str,
+    comments: Comments,
+    options: Options,
+    catalogue: Catalogue,
+    reading: Reading,
+    notes: dict[str, int],
+) -> Landed:
+    """The good rows, in the file's order, duplicates included."""
+    verdicts = Verdicts(comments.lines)
+    verdicts.refuse_outside(comments.ragged, "bad_value")
+    title_id = texts(comments.title_id)
+    deleted = instants(comments.deleted_at)
+    if comments.not_comments is not None:
+        verdicts.refuse(
+            comments.not_comments, NOT_A_COMMENT, lambda row: "a script or a drawing without text"
+        )
+    check_ids(verdicts, "title_id", title_id)
+    runtimes = check_titles(verdicts, title_id, catalogue)
+    territory = land_territory(verdicts, texts(comments.territory), options, reading)
+    notes = dict(notes)
+    text = _text(verdicts, comments.text, notes)
+    offset_s = _offset(verdicts, offsets(comments.offset), runtimes)
+    posted = instants(comments.posted.column, comments.posted.zone)
+    day = _day(verdicts, posted, options.day, reading)
+    likes = _likes(verdicts, numbers(comments.likes))
+    verdicts.refuse(
+        deleted.malformed, "bad_value", lambda row: "deleted_at is no time that can be read"
+    )
+    sender_id = texts(comments.sender_id)
+    verdicts.refuse(
+        mask(pc.greater(pc.utf8_length(sender_id), schema.ID_LENGTH)),
+        "bad_value",
+        lambda row: f"sender_id is longer than {schema.ID_LENGTH} characters",
+    )
+    good = verdicts.good
+    table = pa.table(
+        {
+            "line": comments.lines,
+            "title_id": title_id,
+            "offset_s": offset_s,
+            "posted_at": posted.array(good),
+            "day": day,
+            "text": text,
+            "sender_id": sender_id,
+            "likes": likes,
+            "territory": territory,
+            "deleted_at": deleted.array(good),
+            "row_key": pa.nulls(len(comments.lines), pa.string()),
+        },
+        schema=schema.DANMU,
+    )
+    if comments.row_id is not None:
+        key = row_keys(texts(comments.row_id), table)
+        table = table.set_column(table.num_columns - 1, "row_key", key)
+        notes = notes | {"no_whole_row_ids": int(key.null_count == len(key) > 0)}
+    return verdicts.landed("danmu", format, table, notes)
+
+
+def title_column(
+    file: File, rows: int, parts: list[str] | None, options: Options, reading: Reading
+) -> pa.Array:
+    """Which title each row of a file without title ids belongs to.
+
+    `parts` names each row's video where the file says so. One video takes --title, else its
+    line of titles.map.csv; several need a line each. Raises Quarantined saying what to do.
+    """
+    distinct = sorted(set(parts)) if parts is not None else [""]
+    if len(distinct) <= 1:
+        part = distinct[0] if distinct else ""
+        title = options.title or _mapped(file, part, reading) or _mapped(file, "", reading)
+        if title is None:
+            raise Quarantined(
+                f"which title is this? Give --title, or a line '{file.name},,<title_id>' in "
+                "titles.map.csv"
+            )
+        return pa.array([title] * rows, pa.string())
+    titles = {part: _mapped(file, part, reading) for part in distinct}
+    lost = [part for part, title in titles.items() if title is None]
+    if lost:
+        shown = ", ".join(lost[:10]) + (" ..." if len(lost) > 10 else "")
+        raise Quarantined(
+            f"the file holds several videos; titles.map.csv lacks a line for part {shown}, such "
+            f"as '{file.name},{lost[0]},<title_id>'"
+        )
+    return pa.array([titles[part] for part in parts or ()], pa.string())
+
+
+def _mapped(file: File, part: str, reading: Reading) -> str | None:
+    base = file.name.rsplit("/", 1)[-1]
+    for name in (file.name, file.name.removesuffix(".gz"), base, base.removesuffix(".gz")):
+        if (name, part) in reading.title_map:
+            return reading.title_map[name, part]
+    return None
+
+
+def _text(verdicts: Verdicts, column: pa.Array, notes: dict[str, int]) -> pa.Array:
+    """The text as written. A blank one is still a comment of its second, with nothing to show."""
+    if not pa.types.is_string(column.type):
+        column = column.cast(pa.string())
+    notes["blank_text"] = int(mask(pc.is_null(texts(column)))[verdicts.good].sum())
+    verdicts.refuse(
+        mask(pc.greater(pc.utf8_length(column), schema.TEXT_LENGTH)),
+        "bad_value",
+        lambda row: f"text is longer than {schema.TEXT_LENGTH} characters",
+    )
+    return pc.fill_null(column, "")
+
+
+def _offset(verdicts: Verdicts, offset: Numbers, runtimes: Ints) -> pa.Array:
+    """Whole seconds; null where the row has none (it counts in its day and in no second)."""
+    values = offset.values
+    verdicts.refuse(offset.malformed, "bad_value", lambda row: "offset_s is no number")
+    sound = (values >= 0) & (values <= schema.LONGEST_S)
+    verdicts.refuse(
+        offset.read & ~sound, "out_of_range", lambda row: f"offset_s is {values[row]:g}"
+    )
+    whole = np.floor(np.where(offset.read & sound, values, 0.0)).astype(np.int32)
+    verdicts.refuse(
+        (runtimes > 0) & (whole >= runtimes + AFTER_THE_END_S),
+        "out_of_range",
+        lambda row: f"offset_s {whole[row]} lies beyond the runtime of {runtimes[row]} s",
+    )
+    return pa.array(whole, mask=~(offset.read & sound))
+
+
+def _day(verdicts: Verdicts, posted: Instants, given: date | None, reading: Reading) -> pa.Array:
+    """The reporting day: of posted_at in the platform's zone, else --day, else no_time."""
+    verdicts.refuse(
+        posted.malformed, "bad_value", lambda row: "posted_at is no time that can be read"
+    )
+    check_future(verdicts, "posted_at", posted, reading)
+    if given is None:
+        verdicts.refuse(
+            posted.missing, "no_time", lambda row: "no posted_at, and no --day was given"
+        )
+    day = np.zeros(len(posted.us), np.int64)
+    if posted.read.any():
+        day[posted.read] = days_in(reading.zone, posted.us[posted.read])
+    if given is not None:
+        day[posted.missing] = (given - date(1970, 1, 1)).days
+    return pa.array(day.astype(np.int32), mask=~verdicts.good).cast(pa.date32())
+
+
+def _likes(verdicts: Verdicts, likes: Numbers) -> pa.Array:
+    verdicts.refuse(likes.malformed, "bad_value", lambda row: "likes is no number")
+    sound = (likes.values >= 0) & (likes.values <= MOST_LIKES)
+    verdicts.refuse(
+        likes.read & ~sound, "out_of_range", lambda row: f"likes is {likes.values[row]:g}"
+    )
+    return pa.array(np.where(likes.read & sound, likes.values, 0.0).astype(np.int32))
+
+
+def row_keys(row_id: pa.Array, table: pa.Table) -> pa.Array:
+    """The source's row ids where all are whole and none stands for two comments, else null.
+
+    A row that stands twice in the file keeps its id: the pipeline counts it as a duplicate.
+    Spreadsheets damage long ids, to 5.44E+16 or to zeros after the fifteenth digit.
+    """
+    nothing = pa.nulls(len(row_id), pa.string())
+    if not len(row_id) or not mask(pc.match_substring_regex(row_id, r"^\d{1,20}$")).all():
+        return nothing
+    ids = row_id.to_pylist()
+    long = [i for i in ids if len(i) > SHEET_DIGITS]
+    if len(long) > 5 and all(set(i[SHEET_DIGITS:]) == {"0"} for i in long):
+        return nothing
+    if len(set(ids)) < len(ids):
+        seen: dict[str, tuple[object, ...]] = {}
+        names = ("title_id", "offset_s", "posted_at", "sender_id", "text")
+        for key, *content in zip(ids, *(table[n].to_pylist() for n in names), strict=True):
+            if seen.setdefault(key, tuple(content)) != tuple(content):
+                return nothing
+    return row_id

@@ -1,0 +1,60 @@
+"""What a format is: a name, how surely it knows a file, and its reader.
+
+A module of this package that has a FORMAT (or FORMATS) is a format; nothing else has to be edited.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from engagement.formats.container import File
+from engagement.formats.values import Catalogue, Landed, Options, Quarantined, Reading, Unrecognised
+
+Reader = Callable[[File, Options, Catalogue, Reading], Landed]
+
+
+@dataclass(frozen=True)
+class Format:
+    """`recognise` answers 0 (not mine) to 100 (certainly mine) by name and content."""
+
+    name: str
+    recognise: Callable[[File], int]
+    read: Reader
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every format by its name."""
+    import engagement.formats as package
+
+    found: dict[str, Format] = {}
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        content = importlib.import_module(f"{package.__name__}.{module}")
+        for format in (*getattr(content, "FORMATS", ()), getattr(content, "FORMAT", None)):
+            if isinstance(format, Format):
+                found[format.name] = format
+    return found
+
+
+def chosen(file: File, name: str | None) -> Format:
+    """The format called `name`, or the one that knows `file` best.
+
+    Raises Unrecognised where no format knows it, Quarantined where none has that name.
+    """
+    known = formats()
+    if name is not None:
+        if name not in known:
+            raise Quarantined(f"no format is called {name!r}; there are {', '.join(known)}")
+        return known[name]
+    sure = {format.name: format.recognise(file) for format in known.values()}
+    best = max(sure, key=lambda key: sure[key])
+    if sure[best] == 0:
+        raise Unrecognised(
+            "no reader knows this file. Native files are named titles.*, segments.* or danmu.* "
+            f"(.parquet, .csv, .jsonl); other formats are {', '.join(sorted(known))} (--format)"
+        )
+    return known[best]

@@ -1,0 +1,65 @@
+"""Exceptions to answers in the one error shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from engagement.scope import EVER, OutsideScope, Part, Refused
+from portal.errors import error_body
+
+
+class BadParameter(exceptions.APIException):
+    """A query parameter or field that cannot be used, and why."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "invalid_parameter"
+
+
+class ExportNotGranted(exceptions.APIException):
+    """The same words for every file of a title that may only be looked at."""
+
+    status_code = status.HTTP_403_FORBIDDEN
+    default_code = "export_not_granted"
+    default_detail = "Files of this title and family are not granted."
+
+
+def handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    if isinstance(exception, Refused | Http404):
+        raise Http404 from None  # answered by portal.errors, as for a URL that does not exist
+    transaction.set_rollback(True)
+    if isinstance(exception, OutsideScope):
+        return Response(
+            error_body(
+                "outside_scope",
+                "The window or territory reaches beyond what is granted.",
+                {"granted": [block(p) for p in exception.granted]},
+            ),
+            status=status.HTTP_400_BAD_REQUEST,
+        )
+    if isinstance(exception, PermissionDenied):
+        exception = exceptions.PermissionDenied()
+    response = exception_handler(exception, context)
+    if response is None:
+        return None
+    if isinstance(exception, exceptions.ValidationError):
+        response.data = error_body("invalid", "Some fields cannot be used.", exception.detail)
+    elif isinstance(exception, exceptions.APIException):
+        response.data = error_body(str(exception.get_codes()), str(exception.detail))
+    return response
+
+
+def block(part: Part) -> dict[str, str | None]:
+    """A granted or answered block; an open end is null."""
+    window = part.window
+    return {
+        "territory": part.territory,
+        "from": None if window.since == EVER.since else window.since.isoformat(),
+        "until": None if window.until == EVER.until else window.until.isoformat(),
+    }

@@ -1,0 +1,89 @@
+"""Query parameters to a Query. A parameter that is not known is an error, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from engagement.query import measured, resource_for
+from engagement.scope import ALL, Query, Refused, Scope, Window
+from engagement.settling import settled_until
+from portal.api.errors import BadParameter
+
+_KNOWN = {"from", "until", "territory", "grain"}
+_OF_COMMENTS = {"from_second", "until_second"}
+_DAYS_WITHOUT_DATA = 28
+
+
+def query_from(
+    parameters: Mapping[str, str], scope: Scope, title_id: int, resource: str
+) -> tuple[Query, bool]:
+    """The query, and whether its window was named.
+
+    Without from and until: all days on which the scope has numbers of that family. Raises
+    BadParameter, Refused (an unknown resource, or a family that is not granted).
+    """
+    family = resource_for(resource).family
+    if family not in scope.families(title_id):
+        raise Refused
+    known = _KNOWN | (_OF_COMMENTS if resource == "danmu_comments" else set())
+    for name in parameters:
+        if name not in known:
+            raise BadParameter(f"unknown parameter {name!r}; known are {', '.join(sorted(known))}")
+    since, until = _day(parameters, "from"), _day(parameters, "until")
+    named = since is not None or until is not None
+    whole = measured(scope, title_id, [family]) or _recent()
+    try:
+        window = Window(since or whole.since, until or whole.until)
+    except ValueError:
+        raise BadParameter("until must be after from (it is the day after the last)") from None
+    grain = parameters.get("grain", "window")
+    if grain not in ("window", "day") or (grain == "day" and not resource_for(resource).curve):
+        raise BadParameter(f"{resource} has no grain {grain!r}")
+    query = Query(
+        title_id=title_id,
+        resource=resource,
+        window=window,
+        territory=_territory(parameters),
+        grain=grain,
+        seconds=_seconds(parameters),
+    )
+    return query, named or query.territory is not None
+
+
+def _day(parameters: Mapping[str, str], name: str) -> date | None:
+    text = parameters.get(name)
+    if text is None:
+        return None
+    try:
+        if len(text) != 10 or not text.isascii():
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadParameter(f"{name} must be a day as YYYY-MM-DD") from None
+
+
+def _territory(parameters: Mapping[str, str]) -> str | None:
+    text = parameters.get("territory")
+    if text is None or text == ALL:
+        return text
+    if len(text) != 2 or not (text.isascii() and text.isalpha() and text.isupper()):
+        raise BadParameter("territory must be an ISO 3166-1 code such as CN, or *")
+    return text
+
+
+def _seconds(parameters: Mapping[str, str]) -> tuple[int, int] | None:
+    if "from_second" not in parameters and "until_second" not in parameters:
+        return None
+    bounds = []
+    for name, absent in (("from_second", "0"), ("until_second", "1000000")):
+        text = parameters.get(name, absent)
+        if not (text.isascii() and text.isdigit() and len(text) <= 7):
+            raise BadParameter(f"{name} must be a whole number of seconds")
+        bounds.append(int(text))
+    return bounds[0], bounds[1]
+
+
+def _recent() -> Window:
+    until = settled_until()
+    return Window(date.fromordinal(until.toordinal() - _DAYS_WITHOUT_DATA), until)

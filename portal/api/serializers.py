@@ -1,0 +1,71 @@
+"""The shapes of the answers, for the OpenAPI document. The views build them as plain dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class Block(serializers.Serializer[Any]):
+    territory = serializers.CharField()
+    until = serializers.DateField(allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), "from": serializers.DateField(allow_null=True)}
+
+
+class TitleShape(serializers.Serializer[Any]):
+    slug = serializers.CharField()
+    kind = serializers.ChoiceField(["film", "series", "episode", "trailer"])
+    name_zh = serializers.CharField()
+    name_en = serializers.CharField()
+    runtime_s = serializers.IntegerField()
+    released_on = serializers.DateField(allow_null=True)
+    parent = serializers.CharField(allow_null=True)
+    sample = serializers.BooleanField()
+    data_from = serializers.DateField(allow_null=True)
+    data_through = serializers.DateField(allow_null=True)
+    families = serializers.DictField(child=Block(many=True))
+
+
+class TitleList(serializers.Serializer[Any]):
+    titles = TitleShape(many=True)
+
+
+class ColumnShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    type = serializers.CharField()
+    unit = serializers.CharField()
+    title = serializers.DictField(child=serializers.CharField())
+    definition = serializers.DictField(child=serializers.CharField())
+
+
+class ResourceAnswer(serializers.Serializer[Any]):
+    partner = serializers.CharField()
+    title = serializers.DictField()
+    family = serializers.CharField()
+    resource = serializers.CharField()
+    asked = serializers.DictField()
+    answered = Block(many=True)
+    data_through = serializers.DateField(allow_null=True)
+    sample = serializers.BooleanField()
+    releases = serializers.ListField(child=serializers.CharField())
+    notes = serializers.ListField(child=serializers.CharField())
+    columns = ColumnShape(many=True)
+    rows = serializers.ListField(child=serializers.DictField())
+
+
+class ReleaseShape(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    kind = serializers.ChoiceField(["segments", "danmu"])
+    title = serializers.CharField()
+    day = serializers.DateField(allow_null=True)
+    done_at = serializers.DateTimeField()
+    engine = serializers.CharField()
+    metric_version = serializers.CharField()
+    waiting_viewers = serializers.IntegerField()
+
+
+class ReleaseList(serializers.Serializer[Any]):
+    releases = ReleaseShape(many=True)

@@ -1,0 +1,19 @@
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView
+
+from portal.api import views
+from portal.errors import not_found
+
+app_name = "api"
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("p/<slug:partner>/titles/", views.Titles.as_view(), name="titles"),
+    path("p/<slug:partner>/titles/<slug:slug>/", views.Title.as_view(), name="title"),
+    path(
+        "p/<slug:partner>/titles/<slug:slug>/<str:resource>/",
+        views.Resource.as_view(),
+        name="resource",
+    ),
+    path("p/<slug:partner>/releases/", views.Releases.as_view(), name="releases"),
+    re_path(r"", lambda request: not_found(request, Exception()), name="nothing"),
+]

@@ -1,0 +1,197 @@
+"""The REST endpoints: the same query values and the same `run` as every other exit.
+
+JSON by session is the `web` exit; a file answer (CSV) is `export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from engagement import query
+from engagement.families import Result
+from engagement.scope import Refused, Scope
+from partners.access import scope_for, title_for
+from partners.audit import record
+from partners.models import Membership
+from portal.api.errors import ExportNotGranted, block
+from portal.api.parameters import query_from
+from portal.api.serializers import ReleaseList, ResourceAnswer, TitleList
+from reports.render.csv import to_csv
+
+_PARAMETERS = [
+    OpenApiParameter("from", OpenApiTypes.DATE, description="First day. Default: all measured."),
+    OpenApiParameter("until", OpenApiTypes.DATE, description="The day after the last."),
+    OpenApiParameter("territory", str, description="ISO 3166-1, or *. Default: all granted."),
+    OpenApiParameter("grain", str, enum=["window", "day"], description="Of curves."),
+    OpenApiParameter("from_second", int, description="Of danmu_comments: first second."),
+    OpenApiParameter("until_second", int, description="Of danmu_comments: second after the last."),
+]
+
+
+class CSVRenderer(BaseRenderer):
+    """Only names the media type: the view writes the file itself."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, accepted: Any = None, context: Any = None) -> bytes:
+        # an error asked for as CSV is still an error in its one shape
+        return JSONRenderer().render(data)
+
+
+class PartnerView(APIView):
+    """A URL of one partner; portal/web/middleware.py has let the member in."""
+
+    def membership(self, request: Request) -> Membership:
+        membership = getattr(request._request, "membership", None)
+        if not isinstance(membership, Membership):
+            raise Refused
+        return membership
+
+
+class Titles(PartnerView):
+    @extend_schema(responses=TitleList, summary="The titles granted to the partner")
+    def get(self, request: Request, partner: str) -> Response:
+        membership = self.membership(request)
+        scope = scope_for(membership, "web")
+        return Response({"titles": [title_json(scope, pk) for pk in query.titles_in(scope)]})
+
+
+class Title(PartnerView):
+    @extend_schema(responses=TitleList, summary="One title")
+    def get(self, request: Request, partner: str, slug: str) -> Response:
+        scope = scope_for(self.membership(request), "web")
+        return Response({"titles": [title_json(scope, title_for(scope, slug))]})
+
+
+class Resource(PartnerView):
+    renderer_classes = [JSONRenderer, CSVRenderer]
+
+    @extend_schema(
+        responses={(200, "application/json"): ResourceAnswer, (200, "text/csv"): OpenApiTypes.STR},
+        parameters=_PARAMETERS,
+        summary="One resource of a family of a title",
+    )
+    def get(self, request: Request, partner: str, slug: str, resource: str) -> HttpResponse:
+        membership = self.membership(request)
+        as_csv = request.accepted_renderer.format == "csv"
+        scope = scope_for(membership, "web")
+        title = title_for(scope, slug)
+        if as_csv:
+            scope = self._export_scope(membership, scope, title.pk, resource)
+        asked, named = query_from(request.query_params.dict(), scope, title.pk, resource)
+        result = query.run(asked if named else query.clip(asked, scope) or asked, scope)
+        record(
+            "export.csv" if as_csv else "read",
+            actor=membership.user,
+            partner=membership.partner,
+            target=f"{title.slug}/{resource}",
+            request=request._request,
+            window=str(asked.window),
+            territory=asked.territory,
+            releases=len(result.releases),
+        )
+        if as_csv:
+            return csv_response(result, f"{title.slug}-{resource}.csv")
+        return Response(result_json(membership, title, scope, result))
+
+    def _export_scope(
+        self, membership: Membership, web: Scope, title_id: int, resource: str
+    ) -> Scope:
+        family = query.resource_for(resource).family
+        if family not in web.families(title_id):
+            raise Refused
+        export = scope_for(membership, "export")
+        if family not in export.families(title_id):
+            raise ExportNotGranted
+        return export
+
+
+class Releases(PartnerView):
+    @extend_schema(responses=ReleaseList, summary="What the numbers were made of")
+    def get(self, request: Request, partner: str) -> Response:
+        scope = scope_for(self.membership(request), "web")
+        return Response({"releases": query.releases(scope)})
+
+
+def title_json(scope: Scope, title: Any) -> dict[str, Any]:
+    window = query.measured(scope, title.pk)
+    granted = scope.granted_by_family(title.pk)
+    through = query.data_through(window)
+    return {
+        "slug": title.slug,
+        "kind": title.kind,
+        "name_zh": title.name_zh,
+        "name_en": title.name_en,
+        "runtime_s": title.runtime_s,
+        "released_on": title.released_on and title.released_on.isoformat(),
+        "parent": title.parent.slug if title.parent_id in scope.titles() else None,
+        "sample": title.sample,
+        "data_from": window.since.isoformat() if window else None,
+        "data_through": through.isoformat() if through else None,
+        "families": {family: [block(p) for p in parts] for family, parts in granted.items()},
+    }
+
+
+def result_json(
+    membership: Membership, title: Any, scope: Scope, result: Result
+) -> Mapping[str, Any]:
+    asked, resource = result.asked, result.resource
+    through = query.data_through(query.measured(scope, title.pk, [resource.family]))
+    day = asked.grain == "day"
+    names = ("from", "until", "territory") if day else ()
+    columns = (*names, *resource.column_names())
+    return {
+        "partner": membership.partner.slug,
+        "title": {
+            "slug": title.slug,
+            "name_zh": title.name_zh,
+            "name_en": title.name_en,
+            "runtime_s": title.runtime_s,
+        },
+        "family": resource.family,
+        "resource": resource.name,
+        "asked": {
+            "from": asked.window.since.isoformat(),
+            "until": asked.window.until.isoformat(),
+            "territory": asked.territory,
+            "grain": asked.grain,
+        },
+        "answered": [block(p) for p in result.answered],
+        "data_through": through.isoformat() if through else None,
+        "sample": result.sample,
+        "releases": list(result.releases),
+        "notes": list(result.notes),
+        "columns": [
+            {
+                "name": c.name,
+                "type": c.type,
+                "unit": c.unit,
+                "title": dict(c.title),
+                "definition": dict(c.definition),
+            }
+            for c in resource.columns
+        ],
+        "rows": [
+            dict(zip(columns, values, strict=True))
+            for values in zip(*(result.data[name] for name in columns), strict=True)
+        ],
+    }
+
+
+def csv_response(result: Result, name: str) -> HttpResponse:
+    response = HttpResponse(to_csv(result), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

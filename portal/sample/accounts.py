@@ -1,0 +1,51 @@
+"""The sample platform's logins, and the one password they share on this machine.
+
+The password is random and kept in this checkout's var/: a demo that is reachable from elsewhere
+is not open to everybody who has read the source.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+
+from partners.models import Membership, Partner, User
+from portal.sample.platform import PARTNERS, STAFF
+
+_WORDS = ("lamp", "tide", "crease", "pier", "clock", "cloud", "noodle", "whale", "paper", "ferry")
+
+
+def sample_password() -> str:
+    """Made at the first call; 15 characters and more, easily typed."""
+    path = settings.VAR / "secrets" / "sample-password"
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    words = "-".join(secrets.choice(_WORDS) for _ in range(2))
+    with contextlib.suppress(FileExistsError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "w", encoding="utf-8") as out:
+            out.write(f"{words}-{secrets.token_hex(5)}")
+    return path.read_text(encoding="utf-8")
+
+
+def create_people() -> None:
+    """Partners with their members, and the two of the staff, all able to sign in."""
+    password = sample_password()
+    for person in STAFF:
+        _user(person.email, person.name, password, is_staff=True, is_superuser=True)
+    for spec in PARTNERS:
+        partner = Partner.objects.create(slug=spec.slug, name_zh=spec.name_zh, name_en=spec.name_en)
+        for member in spec.members:
+            user = _user(member.email, member.name, password, language=member.language)
+            Membership.objects.create(user=user, partner=partner, role=member.role)
+
+
+def _user(email: str, name: str, password: str, **fields: object) -> User:
+    user = User.objects.create_user(email, password, name=name, **fields)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user

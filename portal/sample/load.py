@@ -1,0 +1,174 @@
+"""Puts the sample platform in: its files by `ingest`, then its people, holdings and grants.
+
+Everything but the files goes in with one transaction, so a load that was stopped half-way is
+simply run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import transaction
+
+from engagement.models import Source, Title
+from engagement.settling import settled_until
+from partners.audit import record
+from partners.grants import approve
+from partners.models import Grant, Holding, Membership, Partner, User
+from portal.sample.accounts import create_people
+from portal.sample.catalogue import TITLES
+from portal.sample.generator import generate, generated_until
+from portal.sample.platform import (
+    GRANTS,
+    HOLDINGS,
+    PARTNERS,
+    SCHEDULES,
+    SampleGrant,
+    SampleSchedule,
+)
+from reports.models import Bundle, Schedule
+
+BUNDLE_DAYS = 28
+
+
+class SampleError(Exception):
+    """The sample cannot go in here, in words for whoever asked for it."""
+
+
+def load(folder: Path, *, segments: int = 300_000, say: Callable[[str], None] = print) -> None:
+    """Generate the sample's files into `folder`, ingest them, and set up who may see them.
+
+    Does nothing where the sample is in already. Raises SampleError in production, and where
+    the ingest did not bring in every title.
+    """
+    if settings.PRODUCTION:
+        raise SampleError(
+            "this is a production set-up: the sample makes accounts that share a password"
+        )
+    if is_loaded():
+        say("the sample platform is in already")
+        return
+    until = generated_until(folder)
+    if until is None:
+        until = settled_until()
+        say(f"writing the sample's landing files, 60 days before {until}")
+        generate(folder, until=until, segments=segments)
+    call_command("ingest", str(folder))
+    mark_as_sample(folder)
+    set_up(until)
+    say(f"{len(PARTNERS)} partners, {len(TITLES)} titles, {len(GRANTS)} grants are in")
+
+
+@transaction.atomic
+def set_up(until: date) -> None:
+    """People, holdings, approved grants, schedules and first bundles for the titles ingested.
+
+    Raises SampleError where a title is missing.
+    """
+    titles = _titles()
+    create_people()
+    for holding in HOLDINGS:
+        Holding.objects.create(
+            partner=Partner.objects.get(slug=holding.partner),
+            title=titles[holding.title],
+            territories=list(holding.territories),
+        )
+    for grant in GRANTS:
+        _grant(grant, titles, until)
+    for schedule in SCHEDULES:
+        _schedule(schedule, titles)
+        _ask_for_bundles(schedule, titles, until)
+
+
+def is_loaded() -> bool:
+    """Whether the sample's people are in, which come last."""
+    return Partner.objects.filter(slug__in=[p.slug for p in PARTNERS]).exists()
+
+
+def mark_as_sample(folder: Path) -> None:
+    """Mark the sample's titles and sources, so that every page and PDF of them says so."""
+    Title.objects.filter(key__in=[t.key for t in TITLES]).update(sample=True)
+    names = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
+    Source.objects.filter(name__in=names).update(sample=True)
+
+
+def _titles() -> dict[str, Title]:
+    found = {t.key: t for t in Title.objects.filter(key__in=[t.key for t in TITLES])}
+    missing = [t.key for t in TITLES if t.key not in found]
+    if missing:
+        raise SampleError(f"the ingest left out {', '.join(missing)}")
+    return found
+
+
+def _day(until: date, days_before: int | None) -> date | None:
+    return None if days_before is None else until - timedelta(days=days_before)
+
+
+def _midnight(day: date | None) -> datetime | None:
+    if day is None:
+        return None
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(settings.TIME_ZONE))
+
+
+def _grant(spec: SampleGrant, titles: dict[str, Title], until: date) -> None:
+    """Propose as the maker, approve as the approver."""
+    maker = User.objects.get(email=spec.maker)
+    valid_from = _midnight(_day(until, spec.valid.since))
+    if valid_from is None:
+        raise SampleError(f"{spec.contract} does not say from when it is valid")
+    grant = Grant.objects.create(
+        partner=Partner.objects.get(slug=spec.partner),
+        families=list(spec.families),
+        data_from=_day(until, spec.window.since),
+        data_until=_day(until, spec.window.until),
+        territories=list(spec.territories),
+        exits=list(spec.exits),
+        valid_from=valid_from,
+        valid_until=_midnight(_day(until, spec.valid.until)),
+        contract_reference=spec.contract,
+        made_by=maker,
+    )
+    grant.titles.set([titles[key] for key in spec.titles])
+    record("grant.proposed", actor=maker, partner=grant.partner, target=grant.pk,
+           contract=spec.contract)  # fmt: skip
+    approve(grant, by=User.objects.get(email=spec.approver))
+
+
+def _member(partner: str, email: str) -> Membership:
+    return Membership.objects.get(partner__slug=partner, user__email=email)
+
+
+def _schedule(spec: SampleSchedule, titles: dict[str, Title]) -> None:
+    schedule = Schedule.objects.create(
+        partner=Partner.objects.get(slug=spec.partner),
+        name=spec.name,
+        owner=_member(spec.partner, spec.by),
+        titles=[titles[key].pk for key in spec.titles],
+        weekday=spec.weekday,
+        hour=spec.hour,
+        zone=spec.zone,
+        language=spec.language,
+    )
+    schedule.recipients.set(_member(spec.partner, email) for email in spec.recipients)
+
+
+def _ask_for_bundles(spec: SampleSchedule, titles: dict[str, Title], until: date) -> None:
+    """A first bundle for each recipient of the schedule, of the last four settled weeks.
+
+    The row is the order: the worker is rung by nobody and finds it by itself.
+    """
+    for email in spec.recipients:
+        member = _member(spec.partner, email)
+        Bundle.objects.create(
+            partner=member.partner,
+            recipient=member,
+            titles=[titles[key].pk for key in spec.titles],
+            from_day=until - timedelta(days=BUNDLE_DAYS),
+            until=until,
+            language=spec.language,
+        )

@@ -1,0 +1,225 @@
+"""The same people and titles everywhere.
+
+Aurora (Alice owns it, Amy is its analyst, Victor its viewer) and Borealis (Bob owns it) are
+competitors. Cirrus (Cleo owns it) holds the co-production with Aurora in other territories.
+Stella and Sam are platform staff. Borealis' numbers carry a stem that nobody else's do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import numpy as np
+from datasketches import update_theta_sketch
+
+from engagement import curves
+from engagement.models import (
+    DanmuComment,
+    DanmuFact,
+    Release,
+    RetentionFact,
+    RewatchFact,
+    Title,
+    ViewerSketch,
+    ViewingFact,
+)
+from partners import grants
+from partners.models import Grant, Holding, Membership, Partner, User
+
+DAY = date(2026, 1, 1)
+DAYS = 10
+SECONDS = 120
+CANARY = 7_654_321
+"""In every one of Borealis' numbers, and in no other."""
+
+
+@dataclass
+class Cast:
+    aurora: Partner
+    borealis: Partner
+    cirrus: Partner
+    alice: Membership
+    amy: Membership
+    victor: Membership
+    bob: Membership
+    cleo: Membership
+    stella: User
+    sam: User
+    film: Title  # Aurora's, granted
+    hidden: Title  # Aurora's, not granted
+    foreign: Title  # Borealis', granted to Borealis
+    shared: Title  # co-production: Aurora in CN, Cirrus in SG
+    grants: dict[str, Grant] = field(default_factory=dict)
+
+    def grant(self, partner: Partner, *titles: Title, **fields: Any) -> Grant:
+        """An approved grant: everything, for ever, unless told otherwise."""
+        grant = Grant.objects.create(
+            **{
+                "partner": partner,
+                "families": ["viewing", "retention", "rewatch", "danmu"],
+                "territories": ["*"],
+                "exits": ["web", "export", "email", "api"],
+                "valid_from": datetime(2026, 1, 1, tzinfo=UTC),
+                "contract_reference": "C-1",
+                "made_by": self.stella,
+                **fields,
+            }
+        )
+        grant.titles.set(titles)
+        grants.approve(grant, by=self.sam)
+        grant.refresh_from_db()
+        return grant
+
+
+def make_cast() -> Cast:
+    people = {
+        name: User.objects.create_user(f"{name}@example.com", name=name.capitalize())
+        for name in ("alice", "amy", "victor", "bob", "cleo")
+    }
+    staff = {
+        name: User.objects.create_superuser(f"{name}@platform.example.com", name=name.capitalize())
+        for name in ("stella", "sam")
+    }
+    partners = {
+        slug: Partner.objects.create(slug=slug, name_zh=zh, name_en=slug.capitalize())
+        for slug, zh in (
+            ("aurora", "极光影业"),
+            ("borealis", "ZQB-北光影业"),
+            ("cirrus", "卷云影业"),
+        )
+    }
+
+    def member(name: str, partner: str, role: str) -> Membership:
+        return Membership.objects.create(user=people[name], partner=partners[partner], role=role)
+
+    titles = {
+        slug: Title.objects.create(
+            key=slug, slug=slug, kind="film", name_zh=zh, name_en=en, runtime_s=SECONDS
+        )
+        for slug, zh, en in (
+            ("film", "长夜", "The Long Night"),
+            ("hidden", "未授权", "Not Granted"),
+            ("foreign", "ZQB-异乡", "ZQB-Foreign"),
+            ("shared", "合拍", "Shared"),
+        )
+    }
+    cast = Cast(
+        aurora=partners["aurora"],
+        borealis=partners["borealis"],
+        cirrus=partners["cirrus"],
+        alice=member("alice", "aurora", "owner"),
+        amy=member("amy", "aurora", "analyst"),
+        victor=member("victor", "aurora", "viewer"),
+        bob=member("bob", "borealis", "owner"),
+        cleo=member("cleo", "cirrus", "owner"),
+        stella=staff["stella"],
+        sam=staff["sam"],
+        film=titles["film"],
+        hidden=titles["hidden"],
+        foreign=titles["foreign"],
+        shared=titles["shared"],
+    )
+    for title in titles.values():
+        write_facts(title, base=CANARY if title is cast.foreign else 100)
+    for partner, title, territories in (
+        ("aurora", "film", ["*"]),
+        ("aurora", "hidden", ["*"]),
+        ("borealis", "foreign", ["*"]),
+        ("aurora", "shared", ["CN"]),
+        ("cirrus", "shared", ["SG"]),
+    ):
+        Holding.objects.create(
+            partner=partners[partner], title=titles[title], territories=territories
+        )
+    cast.grants["film"] = cast.grant(cast.aurora, cast.film)
+    cast.grants["foreign"] = cast.grant(cast.borealis, cast.foreign)
+    cast.grants["shared"] = cast.grant(cast.aurora, cast.shared, territories=["CN"])
+    cast.grants["shared-sg"] = cast.grant(cast.cirrus, cast.shared, territories=["SG"])
+    return cast
+
+
+def write_facts(title: Title, base: int) -> None:
+    """Ten published days in CN and SG, and over all; every number is a function of `base`.
+
+    CN has `base` plays a day, SG half of that (floored). Every session plays the first minute;
+    half of them the second. One comment a day and territory at second 30.
+    """
+    release = Release.objects.create(
+        kind="segments", title=title, day=DAY, metric_version="1", input_digest="", state="done"
+    )
+    danmu = Release.objects.create(
+        kind="danmu", title=title, metric_version="1", input_digest="", state="done"
+    )
+    rows: list[Any] = []
+    for offset in range(DAYS):
+        since = DAY + timedelta(days=offset)
+        for territory, plays in (("CN", base), ("SG", base // 2), ("*", base + base // 2)):
+            cell = {
+                "title": title,
+                "from_day": since,
+                "until": since + timedelta(days=1),
+                "territory": territory,
+            }
+            rows += _viewing(title, plays, cell | {"release": release})
+            rows += _danmu(base, offset, cell | {"release": danmu})
+    for model in {type(row) for row in rows}:
+        model.objects.bulk_create([row for row in rows if type(row) is model])
+
+
+def _viewing(title: Title, plays: int, cell: dict[str, Any]) -> list[Any]:
+    sessions = np.where(np.arange(SECONDS) < SECONDS // 2, plays, plays // 2)
+    starts, stops, skips = np.zeros((3, SECONDS), dtype=np.int64)
+    starts[0], stops[SECONDS // 2 - 1], stops[-1] = plays, plays - plays // 2, plays // 2
+    rewatches = np.where(np.arange(SECONDS) == 40, plays // 4, 0)
+    people = f"{title.pk}-{cell['territory']}"
+    return [
+        ViewingFact(
+            **cell,
+            device="*",
+            plays=plays,
+            viewers=plays,
+            watch_seconds=plays * 90,
+            completions=plays // 2,
+            finishers=plays // 2,
+        ),
+        ViewerSketch(
+            **cell,
+            viewers=_sketch(min(plays, 500), people),
+            finishers=_sketch(min(plays, 500) // 2, people),
+        ),
+        RetentionFact(
+            **cell, plays=plays, curves=curves.pack(np.stack([sessions, starts, stops, skips]))
+        ),
+        RewatchFact(
+            **cell, plays=plays, curves=curves.pack(np.stack([sessions + rewatches, rewatches]))
+        ),
+    ]
+
+
+def _danmu(base: int, offset: int, cell: dict[str, Any]) -> list[Any]:
+    count = (CANARY if base == CANARY else 2) * (2 if cell["territory"] == "*" else 1)
+    comments = np.where(np.arange(SECONDS) == 30, count, 0)[np.newaxis, :]
+    rows: list[Any] = [DanmuFact(**cell, comments=count, unplaced=0, curves=curves.pack(comments))]
+    if cell["territory"] != "*":
+        stem = "ZQB-" if base == CANARY else ""
+        rows.append(
+            DanmuComment(
+                **cell,
+                content_second=30,
+                text=f"{stem}哈哈哈 {cell['territory']} {cell['from_day']:%d}",
+                repeats=3 if offset % 2 == 0 else 1,
+                likes=0,
+            )
+        )
+    return rows
+
+
+@cache
+def _sketch(people: int, key: str) -> bytes:
+    sketch = update_theta_sketch(12)
+    for n in range(people):
+        sketch.update(f"{key}-{n}")
+    return bytes(sketch.compact().serialize())

@@ -1,0 +1,444 @@
+"""Both walls, each alone and both together.
+
+`opened` opens the Postgres views to all rows, so that only Python decides; a forged scope takes
+the Python filter away, so that only Postgres does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.utils import DatabaseError, ProgrammingError
+from django.utils import timezone as django_timezone
+
+from engagement import query
+from engagement.families.registry import RESOURCES
+from engagement.roles import PARTNER, READER, STAFF, WEB, WORKER, acting_as
+from engagement.scope import Entitled, OutsideScope, Query, Refused, Scope, Window
+from partners import grants
+from partners.access import scope_for
+from partners.models import Entitlement, Grant, Membership
+from tests.cast import CANARY, DAY, DAYS, Cast
+
+WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
+FACT_VIEWS = (
+    ("wall_viewing", "engagement_viewingfact"),
+    ("wall_viewer_sketch", "engagement_viewersketch"),
+    ("wall_retention", "engagement_retentionfact"),
+    ("wall_rewatch", "engagement_rewatchfact"),
+    ("wall_danmu", "engagement_danmufact"),
+    ("wall_danmu_comment", "engagement_danmucomment"),
+)
+
+
+@pytest.fixture(params=["both walls", "Python alone"])
+def walls(request: pytest.FixtureRequest, db: None) -> str:
+    if request.param == "Python alone":
+        with connection.cursor() as cursor:
+            for view, table in FACT_VIEWS:
+                cursor.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {table}")
+    return str(request.param)
+
+
+def ask(title_id: int, resource: str = "viewing", **fields: Any) -> Query:
+    return Query(title_id=title_id, resource=resource, window=fields.pop("window", WHOLE), **fields)
+
+
+def answer_of(result: Any) -> str:
+    return str(dict(result.data)) + str(result.extra)
+
+
+# --- what is granted is answered -------------------------------------------------------------
+@pytest.mark.parametrize("resource", sorted(RESOURCES))
+def test_a_granted_title_is_answered(walls: str, cast: Cast, resource: str) -> None:
+    result = query.run(ask(cast.film.pk, resource), scope_for(cast.alice, "web"))
+    assert len(result) > 0
+    assert str(CANARY) not in answer_of(result)
+
+
+def test_the_sum_over_a_window_is_exact(walls: str, cast: Cast) -> None:
+    result = query.run(ask(cast.film.pk), scope_for(cast.alice, "web"))
+    rows = [r for r in result.rows() if (r["from"], r["until"]) == (WHOLE.since, WHOLE.until)]
+    assert [(r["territory"], r["device"], r["plays"]) for r in rows] == [("*", "*", 1500)]
+    assert rows[0]["watch_seconds"] == 1500 * 90
+    assert rows[0]["viewers"] == 150  # the same people every day
+    curve = query.run(ask(cast.film.pk, "retention"), scope_for(cast.alice, "web"))
+    assert curve.data["sessions"][:2] == [1500, 1500]
+    assert curve.data["retention"][-1] == 0.5
+
+
+# --- what is not, is not ---------------------------------------------------------------------
+@pytest.mark.parametrize("resource", sorted(RESOURCES))
+def test_a_foreign_title_is_refused_as_one_that_does_not_exist(
+    walls: str, cast: Cast, resource: str
+) -> None:
+    scope = scope_for(cast.alice, "web")
+    for title_id in (cast.foreign.pk, cast.hidden.pk, 999_999):
+        with pytest.raises(Refused):
+            query.run(ask(title_id, resource), scope)
+
+
+def test_an_ungranted_family_is_refused_as_an_unknown_one(walls: str, cast: Cast) -> None:
+    cast.grant(cast.aurora, cast.hidden, families=["danmu"])
+    scope = scope_for(cast.alice, "web")
+    assert len(query.run(ask(cast.hidden.pk, "danmu"), scope)) > 0
+    for resource in ("viewing", "retention", "rewatch", "no-such-family"):
+        with pytest.raises(Refused):
+            query.run(ask(cast.hidden.pk, resource), scope)
+
+
+def test_another_territory_of_a_co_production_is_out_of_scope(walls: str, cast: Cast) -> None:
+    scope = scope_for(cast.alice, "web")
+    for territory in ("SG", "*"):
+        with pytest.raises(OutsideScope) as refused:
+            query.run(ask(cast.shared.pk, territory=territory), scope)
+        assert {p.territory for p in refused.value.granted} == {"CN"}
+    rows = list(query.run(ask(cast.shared.pk), scope).rows())
+    assert {r["territory"] for r in rows} == {"CN"}
+
+
+def test_days_outside_the_data_window_are_out_of_scope(walls: str, cast: Cast) -> None:
+    since, until = DAY + timedelta(days=2), DAY + timedelta(days=5)
+    cast.grant(cast.aurora, cast.hidden, data_from=since, data_until=until)
+    scope = scope_for(cast.alice, "web")
+    with pytest.raises(OutsideScope):
+        query.run(ask(cast.hidden.pk), scope)
+    clipped = query.clip(ask(cast.hidden.pk), scope)
+    assert clipped is not None
+    result = query.run(clipped, scope)
+    assert "clipped" in result.notes
+    days = {r["from"] for r in result.rows() if r["until"] != until or r["from"] != since}
+    assert days == {since, since + timedelta(days=1), since + timedelta(days=2)}
+    inside = Window(since, until)
+    assert sum(query.run(ask(cast.hidden.pk, "danmu", window=inside), scope).data["comments"]) == 12
+
+
+def test_grants_are_unioned_as_whole_tuples(walls: str, cast: Cast) -> None:
+    january, half = Window(DAY, DAY + timedelta(days=5)), DAY + timedelta(days=5)
+    cast.grant(cast.aurora, cast.hidden, families=["viewing"], territories=["CN"], data_until=half)
+    cast.grant(cast.aurora, cast.hidden, families=["danmu"], territories=["SG"], data_from=half)
+    scope = scope_for(cast.alice, "web")
+    later = Window(half, WHOLE.until)
+    assert len(query.run(ask(cast.hidden.pk, "viewing", window=january, territory="CN"), scope))
+    assert len(query.run(ask(cast.hidden.pk, "danmu", window=later, territory="SG"), scope))
+    for resource, window, territory in (
+        ("viewing", january, "SG"),
+        ("viewing", later, "CN"),
+        ("danmu", later, "CN"),
+        ("danmu", january, "SG"),
+        ("danmu", january, "CN"),
+    ):
+        with pytest.raises(OutsideScope):
+            query.run(ask(cast.hidden.pk, resource, window=window, territory=territory), scope)
+
+
+def revoke(cast: Cast, grant: Grant) -> None:
+    grants.revoke(grant, by=cast.stella)
+
+
+def expire(cast: Cast, grant: Grant) -> None:
+    grants.expire(grant, at=django_timezone.now() - timedelta(seconds=1), by=cast.stella)
+
+
+def suspend(cast: Cast, grant: Grant) -> None:
+    cast.aurora.suspended_at = django_timezone.now()
+    cast.aurora.save()
+
+
+def disable(cast: Cast, grant: Grant) -> None:
+    cast.alice.user.is_active = False
+    cast.alice.user.save()
+
+
+def remove(cast: Cast, grant: Grant) -> None:
+    Membership.objects.filter(pk=cast.alice.pk).delete()
+
+
+@pytest.mark.parametrize("end", [revoke, expire, suspend, disable, remove])
+def test_an_ended_right_is_refused_at_once(
+    walls: str, cast: Cast, end: Callable[[Cast, Grant], None]
+) -> None:
+    assert len(query.run(ask(cast.film.pk), scope_for(cast.alice, "web")))
+    end(cast, cast.grants["film"])
+    with pytest.raises(Refused):
+        query.run(ask(cast.film.pk), scope_for(cast.alice, "web"))
+
+
+def test_a_grant_that_is_not_valid_yet_opens_nothing(walls: str, cast: Cast) -> None:
+    cast.grant(cast.aurora, cast.hidden, valid_from=django_timezone.now() + timedelta(minutes=1))
+    with pytest.raises(Refused):
+        query.run(ask(cast.hidden.pk), scope_for(cast.alice, "web"))
+
+
+def test_a_proposed_grant_opens_nothing(walls: str, cast: Cast) -> None:
+    grant = Grant.objects.create(
+        partner=cast.aurora,
+        families=["viewing"],
+        territories=["*"],
+        exits=["web"],
+        valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+        contract_reference="C-2",
+        made_by=cast.stella,
+    )
+    grant.titles.add(cast.hidden)
+    with pytest.raises(Refused):
+        query.run(ask(cast.hidden.pk), scope_for(cast.alice, "web"))
+
+
+def test_each_exit_is_granted_by_itself(walls: str, cast: Cast) -> None:
+    cast.grant(cast.aurora, cast.hidden, exits=["web"])
+    assert len(query.run(ask(cast.hidden.pk), scope_for(cast.alice, "web")))
+    for exit in ("export", "email", "api", "delta"):
+        with pytest.raises(Refused):
+            query.run(ask(cast.hidden.pk), scope_for(cast.alice, exit))
+
+
+def test_a_viewer_has_pages_only(walls: str, cast: Cast) -> None:
+    assert scope_for(cast.victor, "web").titles() == {cast.film.pk, cast.shared.pk}
+    assert scope_for(cast.victor, "export").titles() == frozenset()
+    assert scope_for(cast.victor, "export", delivered=True).titles() == {
+        cast.film.pk,
+        cast.shared.pk,
+    }
+
+
+def test_a_members_limit_only_narrows(walls: str, cast: Cast) -> None:
+    cast.amy.limit_titles = [cast.film.pk, cast.foreign.pk]
+    cast.amy.limit_families = ["danmu", "viewing"]
+    cast.amy.save()
+    scope = scope_for(cast.amy, "web")
+    assert scope.titles() == {cast.film.pk}
+    assert scope.families(cast.film.pk) == {"danmu", "viewing"}
+    cast.amy.limit_titles = []
+    cast.amy.save()
+    assert scope_for(cast.amy, "web").titles() == frozenset()
+
+
+def test_text_that_may_not_leave_stays_on_the_page(walls: str, cast: Cast) -> None:
+    page = query.run(ask(cast.film.pk, "danmu_comments"), scope_for(cast.alice, "web"))
+    file = query.run(ask(cast.film.pk, "danmu_comments"), scope_for(cast.alice, "export"))
+    assert (len(page), len(file)) == (20, 10)
+    assert set(file.data["repeats"]) == {3}
+
+
+# --- Postgres alone ----------------------------------------------------------------------------
+def forged(cast: Cast, exit: str = "web") -> Scope:
+    """A scope of Aurora's in which Python would allow everything."""
+    everything = frozenset({"viewing", "retention", "rewatch", "danmu"})
+    return Scope(
+        cast.aurora.pk,
+        exit,
+        tuple(
+            Entitled(cast.grants["film"].pk, t.pk, everything, frozenset({"*", "CN", "SG"}))
+            for t in (cast.film, cast.hidden, cast.foreign, cast.shared)
+        ),
+    )
+
+
+@pytest.mark.parametrize("resource", sorted(RESOURCES))
+def test_postgres_alone_returns_no_foreign_row(cast: Cast, resource: str) -> None:
+    assert plays_or_rows(cast, resource, cast.film.pk, "*") > 0
+    assert plays_or_rows(cast, resource, cast.shared.pk, "CN") > 0
+    for title_id, territory in (
+        (cast.foreign.pk, "*"),
+        (cast.foreign.pk, "CN"),
+        (cast.hidden.pk, "*"),
+        (cast.shared.pk, "SG"),
+        (cast.shared.pk, "*") if resource != "danmu_comments" else (cast.shared.pk, "SG"),
+    ):
+        assert plays_or_rows(cast, resource, title_id, territory) == 0, (title_id, territory)
+
+
+def plays_or_rows(cast: Cast, resource: str, title_id: int, territory: str) -> int:
+    result = query.run(ask(title_id, resource, territory=territory), forged(cast))
+    return len(
+        [r for r in result.rows() if "content_second" not in r or r["content_second"] is not None]
+    )
+
+
+@pytest.mark.parametrize("end", [revoke, expire, suspend])
+def test_postgres_alone_ends_a_right_at_once(
+    cast: Cast, end: Callable[[Cast, Grant], None]
+) -> None:
+    assert plays_or_rows(cast, "viewing", cast.film.pk, "*") > 0
+    end(cast, cast.grants["film"])
+    assert plays_or_rows(cast, "viewing", cast.film.pk, "*") == 0
+
+
+def test_postgres_alone_knows_a_revoked_grant_whose_entitlements_are_left(cast: Cast) -> None:
+    Grant.objects.filter(pk=cast.grants["film"].pk).update(
+        state="revoked", revoked_at=django_timezone.now()
+    )
+    assert Entitlement.objects.filter(grant=cast.grants["film"]).exists()
+    assert plays_or_rows(cast, "viewing", cast.film.pk, "*") == 0
+    with pytest.raises(Refused):
+        query.run(ask(cast.film.pk), scope_for(cast.alice, "web"))
+
+
+def test_postgres_alone_keeps_to_family_window_and_exit(cast: Cast) -> None:
+    cast.grant(
+        cast.aurora, cast.hidden, families=["viewing"], exits=["web"],
+        data_from=DAY + timedelta(days=2), data_until=DAY + timedelta(days=4),
+    )  # fmt: skip
+    result = query.run(ask(cast.hidden.pk, territory="CN"), forged(cast))
+    assert {r["from"] for r in result.rows() if r["plays"] == 100} == {
+        DAY + timedelta(days=2),
+        DAY + timedelta(days=3),
+    }
+    assert plays_or_rows(cast, "retention", cast.hidden.pk, "CN") == 0
+    exported = query.run(ask(cast.hidden.pk, territory="CN"), forged(cast, "export"))
+    assert len(exported) == 0
+
+
+def test_a_row_that_straddles_two_touching_tuples_is_inside_neither(cast: Cast) -> None:
+    half = DAY + timedelta(days=5)
+    cast.grant(cast.aurora, cast.hidden, data_until=half)
+    cast.grant(cast.aurora, cast.hidden, data_from=half)
+    from engagement.models import RetentionFact
+
+    piece = RetentionFact.objects.get(title=cast.hidden, territory="*", from_day=half)
+    RetentionFact.objects.filter(title=cast.hidden, from_day=half - timedelta(days=1)).delete()
+    piece.from_day = half - timedelta(days=1)
+    piece.save()
+    for scope in (scope_for(cast.alice, "web"), forged(cast)):
+        result = query.run(ask(cast.hidden.pk, "retention"), scope)
+        assert result.data["sessions"][0] == 150 * 8
+
+
+# --- rights ------------------------------------------------------------------------------------
+def refused_as(role: str, sql: str) -> bool:
+    try:
+        with acting_as(role), connection.cursor() as cursor:
+            cursor.execute(sql)
+    except ProgrammingError as error:
+        return "permission denied" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("role", [WEB, PARTNER, STAFF, WORKER, READER])
+@pytest.mark.parametrize("table", [*(t for _, t in FACT_VIEWS), "engagement_daypartial"])
+def test_no_role_of_the_web_reads_a_fact_table(cast: Cast, role: str, table: str) -> None:
+    assert refused_as(role, f"SELECT * FROM {table}")
+
+
+@pytest.mark.parametrize("role", [WEB, PARTNER, STAFF, WORKER])
+def test_only_the_reader_reads_the_views(cast: Cast, role: str) -> None:
+    assert refused_as(role, "SELECT * FROM wall_viewing")
+
+
+def test_without_a_partner_the_reader_sees_nothing(cast: Cast) -> None:
+    with acting_as(READER), connection.cursor() as cursor:
+        for view, _ in FACT_VIEWS:
+            cursor.execute(f"SELECT count(*) FROM {view}")
+            assert cursor.fetchone() == (0,)
+
+
+def test_a_partner_page_without_a_partner_sees_no_rows_and_the_web_none_at_all(cast: Cast) -> None:
+    with acting_as(PARTNER), connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM partners_membership")
+        assert cursor.fetchone() == (0,)
+    assert refused_as(WEB, "SELECT * FROM reports_bundle")
+
+
+def test_a_partners_role_sees_its_own_rows_only(cast: Cast) -> None:
+    with acting_as(PARTNER, partner_id=cast.aurora.pk):
+        assert set(Membership.objects.values_list("user__email", flat=True)) == {
+            "alice@example.com",
+            "amy@example.com",
+            "victor@example.com",
+        }
+
+
+def test_a_role_does_not_outlive_its_block(cast: Cast) -> None:
+    with acting_as(WEB):
+        with acting_as(READER, partner_id=cast.aurora.pk, exit="web"):
+            pass
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user::text, current_setting('dailies.partner_id', true)")
+            assert cursor.fetchone() == (WEB, "")
+        with pytest.raises(ZeroDivisionError), acting_as(READER, partner_id=cast.aurora.pk):
+            raise ZeroDivisionError
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user::text")
+            assert cursor.fetchone() == (WEB,)
+
+
+def test_the_audit_trail_is_append_only(cast: Cast) -> None:
+    connection.check_constraints()  # a table with pending checks cannot be emptied anyway
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE partners_auditevent ENABLE TRIGGER never_emptied")
+    for sql in (
+        "UPDATE partners_auditevent SET action = 'x'",
+        "DELETE FROM partners_auditevent",
+        "TRUNCATE partners_auditevent",
+    ):
+        assert refused_as(STAFF, sql)
+        with pytest.raises(DatabaseError, match="append-only"), acting_as("dailies_owner"):
+            connection.cursor().execute(sql)
+
+
+# --- the census --------------------------------------------------------------------------------
+def test_every_table_with_a_partner_is_under_row_security(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
+                   EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid
+                           AND p.polqual IS NOT NULL AND p.polwithcheck IS NOT NULL)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relkind = 'r' AND a.attname = 'partner_id' AND NOT a.attisdropped
+            """
+        )
+        tables = cursor.fetchall()
+    assert len(tables) >= 11
+    assert [name for name, secured, policed in tables if not (secured and policed)] == []
+
+
+def test_every_fact_table_has_one_barrier_view_and_only_the_publisher_writes(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.relname,
+                   'security_barrier=true' = ANY (c.reloptions)
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('v', 'm') AND n.nspname = 'public'
+            """
+        )
+        views = dict(cursor.fetchall())
+        cursor.execute(
+            """
+            SELECT table_name, grantee FROM information_schema.role_table_grants
+            WHERE (table_name LIKE 'engagement\\_%fact' OR table_name IN
+                   ('engagement_viewersketch', 'engagement_danmucomment', 'engagement_daypartial'))
+              AND grantee NOT IN ('dailies_owner', 'dailies_publish')
+            """
+        )
+        strangers = cursor.fetchall()
+    assert set(views) == {*(v for v, _ in FACT_VIEWS), "wall_release"}
+    assert all(views.values())
+    assert strangers == []
+
+
+def test_the_web_login_has_no_way_to_the_facts(transactional_db: None) -> None:
+    """A real connection as dailies_web, not a role that the owner has taken."""
+    name = settings.DATABASES["default"]["NAME"]
+    host = connection.get_connection_params().get("host")
+    with psycopg.connect(dbname=name, host=host, user="dailies_web") as web:
+        for sql in (
+            "SELECT 1 FROM engagement_viewingfact",
+            "SELECT 1 FROM wall_viewing",
+            "SELECT 1 FROM reports_bundle",
+            "SET ROLE dailies_owner",
+            "SET ROLE dailies_publish",
+            "CREATE TABLE mine ()",
+            "CREATE TEMP TABLE mine ()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                web.execute(sql)
+            web.rollback()

@@ -295,6 +295,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SOFT_TIME_LIMIT = 540  # the longest a bundle may take; then it has failed, in words
+CELERY_TASK_TIME_LIMIT = 600  # its process is killed, and the sweep takes the bundle back
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_000_000  # KiB; a child beyond it ends after its task
+JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=30)  # a dead worker is noticed then
+JOB_RING_SECONDS = env.int("JOB_RING_SECONDS", default=30)  # what waits is rung for this often
+JOB_BACKOFF_SECONDS = env.int("JOB_BACKOFF_SECONDS", default=5)
+KEEP_BUNDLES_DAYS = env.int("KEEP_BUNDLES_DAYS", default=30)
 CELERY_TIMEZONE = TIME_ZONE
 
 # --- REST ------------------------------------------------------------------------------------

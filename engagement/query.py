@@ -163,9 +163,7 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
         reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
-    return [
-        replace(result, sample=titles[result.asked.title_id].sample) for result in results
-    ]
+    return [replace(result, sample=titles[result.asked.title_id].sample) for result in results]
 
 
 def measured_each(scope: Scope, title_ids: Iterable[int]) -> dict[int, Window]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from django import template
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, gettext_lazy, pgettext
-from babel.dates import format_date
 
 from engagement.families import Column
 from engagement.scope import ALL, EVER, Window
@@ -151,3 +152,33 @@ def cell(value: float | None) -> str:
     if value is None:
         return wording.ABSENT
     return f"{value:,.0f}" if isinstance(value, int) else f"{value:.3f}"
+
+
+@register.filter
+def name_list(names: list[str]) -> str:
+    """The first three names, and how many more."""
+    shown = pgettext("between names", ", ").join(names[:3])
+    if len(names) <= 3:
+        return shown
+    return gettext("%(names)s and %(n)s more") % {"names": shown, "n": len(names) - 3}
+
+
+@register.filter
+def minute(value: datetime | None) -> str:
+    """A time of day in the platform's zone."""
+    if value is None:
+        return wording.ABSENT
+    local = timezone.localtime(value)
+    return f"{short_day(local.date())} {local:%H:%M}"
+
+
+@register.filter
+def minute_in(value: datetime, zone: str) -> str:
+    local = value.astimezone(ZoneInfo(zone))
+    return f"{short_day(local.date())} {local:%H:%M}"
+
+
+@register.filter
+def weekday(number: int) -> str:
+    names = wording.locale_of(_language()).days["format"]["wide"]
+    return str(names[number])

@@ -1,7 +1,8 @@
 """The doors of the partner pages: who is in, and which object they may load.
 
-A view never loads an object by an id of its own accord. What is absent, foreign, revoked or
-expired is the same 404.
+A view never loads an object by an id of its own accord: titles come by partners/access.py,
+bundles by reports/downloads.py, schedules by reports/schedules.py. What those refuse (absent,
+foreign, revoked, expired) is the same 404.
 """
 
 from __future__ import annotations
@@ -9,18 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
-from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
-from engagement.models import Title
-from engagement.scope import Refused, Scope
-from partners.access import title_for
+from engagement.scope import Refused
 from partners.models import Membership
-from reports.models import Bundle, Schedule
+from reports.schedules import may_own
 
 P = ParamSpec("P")
 View = Callable[..., HttpResponseBase]
@@ -48,41 +45,6 @@ def partner_page(
     return signed_in
 
 
-def title_or_404(scope: Scope, slug: str) -> Title:
-    try:
-        return title_for(scope, slug)
-    except Refused:
-        raise Http404 from None
-
-
 def may_order(membership: Membership) -> bool:
     """Owners and analysts ask for bundles and keep schedules; a viewer receives them."""
-    return membership.role in (Membership.Role.OWNER, Membership.Role.ANALYST)
-
-
-def require_order(membership: Membership) -> None:
-    if not may_order(membership):
-        raise PermissionDenied
-
-
-def bundle_or_404(membership: Membership, id: UUID) -> Bundle:
-    """A bundle made for this member."""
-    bundle = (
-        Bundle.objects.select_related("artefact", "run__schedule")
-        .filter(pk=id, partner_id=membership.partner_id, recipient_id=membership.pk)
-        .first()
-    )
-    if bundle is None:
-        raise Http404
-    return bundle
-
-
-def schedule_or_404(membership: Membership, id: UUID) -> Schedule:
-    """A schedule of the partner: the owner role sees all, an analyst their own."""
-    schedules = Schedule.objects.filter(pk=id, partner_id=membership.partner_id)
-    if membership.role != Membership.Role.OWNER:
-        schedules = schedules.filter(owner_id=membership.pk)
-    schedule = schedules.first()
-    if schedule is None:
-        raise Http404
-    return schedule
+    return may_own(membership)

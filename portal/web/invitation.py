@@ -50,9 +50,7 @@ class AcceptForm(forms.Form):
             self.add_error("repeated", _("The two passwords are not the same."))
         if password:
             try:
-                validate_password(
-                    password, User(email=self.email, name=cleaned.get("name", ""))
-                )
+                validate_password(password, User(email=self.email, name=cleaned.get("name", "")))
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return cleaned

@@ -13,8 +13,8 @@ from partners.models import User
 def choose_language(request: HttpRequest) -> HttpResponseBase:
     """POST `language` and `next`. Mails and bundles follow the choice as well."""
     language = request.POST.get(LANGUAGE_QUERY_PARAMETER, "")
-    if request.method == "POST" and language in dict(settings.LANGUAGES):
-        if isinstance(request.user, User) and request.user.language != language:
-            request.user.language = language
-            request.user.save(update_fields=["language"])
+    known = request.method == "POST" and language in dict(settings.LANGUAGES)
+    if known and isinstance(request.user, User) and request.user.language != language:
+        request.user.language = language
+        request.user.save(update_fields=["language"])
     return set_language(request)

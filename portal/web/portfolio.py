@@ -103,11 +103,11 @@ def _in_order(titles: Iterable[Title]) -> list[Title]:
     return sorted(titles, key=key)
 
 
-def _rows(
-    membership: Membership, scope: Scope, titles: list[Title], window: Window
-) -> list[Row]:
+def _rows(membership: Membership, scope: Scope, titles: list[Title], window: Window) -> list[Row]:
     ends = ends_of(membership, "web")
-    through = {pk: data_through(w) for pk, w in measured_each(scope, [t.pk for t in titles]).items()}
+    through = {
+        pk: data_through(w) for pk, w in measured_each(scope, [t.pk for t in titles]).items()
+    }
     numbers = _numbers(scope, titles, window)
     return [
         Row(

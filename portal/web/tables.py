@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engagement.families import Column, Result
-from engagement.moments import MINUTE
+from reports.moments import MINUTE_S
 
 _SUMMED = ("starts", "stops", "skips", "rewatches", "comments")
 _AVERAGED = ("retention", "audience_watch_ratio")
@@ -38,7 +38,7 @@ def by_minute(curves: Mapping[str, Result]) -> MinuteTable:
     return MinuteTable(
         tuple(column for _, column in picked),
         tuple(
-            MinuteRow(minute * MINUTE, tuple(v.get(minute) for v in values))
+            MinuteRow(minute * MINUTE_S, tuple(v.get(minute) for v in values))
             for minute in range(last + 1)
         ),
     )
@@ -49,7 +49,7 @@ def _minutes(result: Result, name: str) -> dict[int, float]:
     seconds: dict[int, int] = {}
     for second, value in zip(result.data["content_second"], result.data[name], strict=True):
         if isinstance(second, int) and isinstance(value, int | float):
-            minute = second // MINUTE
+            minute = second // MINUTE_S
             sums[minute] = sums.get(minute, 0) + value
             seconds[minute] = seconds.get(minute, 0) + 1
     if name in _AVERAGED:

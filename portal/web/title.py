@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,17 +15,18 @@ from engagement import query
 from engagement.families import Column, Result
 from engagement.families.registry import RESOURCES
 from engagement.models import Title
-from engagement.moments import MINUTE, Minute, busiest_minutes
-from engagement.scope import Query, Scope, Window
-from partners.access import scope_for
+from engagement.scope import Query, Refused, Scope, Window
+from partners.access import scope_for, title_for
 from partners.audit import record
 from partners.models import Membership
-from portal.web.doors import may_order, partner_page, title_or_404
+from portal.web.doors import may_order, partner_page
 from portal.web.headline import headline
 from portal.web.portfolio import ends_of
 from portal.web.tables import by_minute
 from portal.web.windows import Picked, data_window, days_of, picked, presets, recent, territories
+from reports.moments import MINUTE_S, top_moments
 from reports.render.csv import to_csv
+from reports.render.document import Moment
 
 CURVES = ("retention", "rewatch", "danmu")
 _WATCHED = ("viewing", "retention", "rewatch")
@@ -60,14 +60,14 @@ class Answers:
 @partner_page
 def title(request: HttpRequest, membership: Membership, slug: str) -> HttpResponse:
     scope = scope_for(membership, "web")
-    found = title_or_404(scope, slug)
+    found = title_for(scope, slug)
     families = scope.families(found.pk)
     measured = query.measured(scope, found.pk)
     asked = picked(request.GET.dict(), _default_window(scope, found, measured))
     answers = _answer(scope, found, asked)
     danmu = answers.results.get("danmu")
-    minutes = busiest_minutes(danmu) if danmu else ()
-    spot = _spot(request, minutes)
+    moments = list(enumerate(top_moments(danmu), 1)) if danmu else []
+    spot = _spot(request, moments)
     record(
         "page.title",
         actor=membership.user,
@@ -94,7 +94,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "data_window": data_window(scope, found.pk),
             "headline": headline(answers.results.get("viewing")),
             "hidden": _hidden(answers),
-            "moments": minutes,
+            "moments": moments,
             "spot": spot,
             "comments": _comments(scope, found, asked, spot),
             "table": by_minute(curves) if table else None,
@@ -111,14 +111,14 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
 @partner_page
 def csv(request: HttpRequest, membership: Membership, slug: str, resource: str) -> HttpResponse:
     """A resource as a file, by the `export` exit; the window is clipped as on the page."""
-    found = title_or_404(scope_for(membership, "web"), slug)
+    found = title_for(scope_for(membership, "web"), slug)
     scope = scope_for(membership, "export")
     family = query.resource_for(resource).family
     measured = query.measured(scope, found.pk, [family])
     asked = picked(request.GET.dict(), measured or recent())
     clipped = query.clip(Query(found.pk, resource, asked.window, asked.territory), scope)
     if clipped is None:
-        return HttpResponse(status=404)
+        raise Refused
     result = query.run(clipped, scope)
     record(
         "export.csv",
@@ -158,23 +158,22 @@ def _answer(scope: Scope, title: Title, asked: Picked) -> Answers:
 
 @dataclass(frozen=True)
 class Spot:
-    """The stretch of content whose comments stand in the panel."""
+    """The stretch of content whose comments stand in the panel; `n` where it is a moment."""
 
     from_second: int
     until_second: int
-    minute: Minute | None
+    n: int | None = None
 
 
-def _spot(request: HttpRequest, minutes: tuple[Minute, ...]) -> Spot | None:
-    """`?at=` a second or h:mm:ss, or `?moment=` one of the minutes; else the busiest of them."""
+def _spot(request: HttpRequest, moments: Sequence[tuple[int, Moment]]) -> Spot | None:
+    """`?at=` a second or h:mm:ss, or `?moment=` the number of one; else the first of them."""
     at = _seconds(request.GET.get("at", ""))
     if at is not None:
-        since = max(0, at - MINUTE // 2)
-        return Spot(since, since + MINUTE, None)
+        since = max(0, at - MINUTE_S // 2)
+        return Spot(since, since + MINUTE_S)
     number = request.GET.get("moment", "")
-    chosen = next((m for m in minutes if str(m.n) == number), None)
-    chosen = chosen or max(minutes, key=lambda m: m.comments, default=None)
-    return Spot(chosen.from_second, chosen.to_second, chosen) if chosen else None
+    chosen = [entry for entry in moments if str(entry[0]) == number] or moments[:1]
+    return next((Spot(m.from_second, m.to_second, n) for n, m in chosen), None)
 
 
 def _seconds(text: str) -> int | None:
@@ -282,5 +281,3 @@ def _chart(
 def _rest(membership: Membership, title: Title, resource: str, answers: Answers) -> str:
     path = f"/api/v1/p/{membership.partner.slug}/titles/{title.slug}/{resource}/"
     return f"{path}?{urlencode({**answers.asked.parameters(), 'clip': '1'})}"
-
-

@@ -70,9 +70,7 @@ def presets(asked: Picked, measured: Window | None) -> list[Preset]:
     if measured is not None:
         windows.append((None, measured))
     return [
-        Preset(
-            days, Picked(window, asked.territory, True).query_string, window == asked.window
-        )
+        Preset(days, Picked(window, asked.territory, True).query_string, window == asked.window)
         for days, window in windows
     ]
 

@@ -80,7 +80,7 @@ def approve(grant: Grant, *, by: User, request: HttpRequest | None = None) -> No
     if grant.made_by_id == by.pk:
         raise GrantError(_("A grant is approved by somebody else than its maker."))
     grant.state = Grant.State.APPROVED
-    grant.approved_by, grant.approved_at = by, Now()  # type: ignore[assignment]
+    grant.approved_by, grant.approved_at = by, Now()
     grant.save(update_fields=["state", "approved_by", "approved_at"])
     opened = _write_entitlements(grant)
     record(
@@ -101,7 +101,7 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
     if grant.state == Grant.State.REVOKED:
         return
     grant.state = Grant.State.REVOKED
-    grant.revoked_by, grant.revoked_at = by, Now()  # type: ignore[assignment]
+    grant.revoked_by, grant.revoked_at = by, Now()
     grant.save(update_fields=["state", "revoked_by", "revoked_at"])
     grant.entitlements.all().delete()
     record(

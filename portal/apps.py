@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class PortalConfig(AppConfig):
@@ -6,3 +7,7 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from portal import celery  # noqa: F401  the app by which every process rings
+        from portal import checks
+
+        if settings.PRODUCTION:
+            checks.refuse_to_start()

@@ -45,7 +45,9 @@ def _kept_secret(name: str) -> str:
         return path.read_text()
 
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or ("" if PRODUCTION else _kept_secret("django.key"))
+SECRET_KEY = env.str("SECRET_KEY", default="") or (
+    "unset" if PRODUCTION else _kept_secret("django.key")
+)
 
 # The database has three logins, and a process uses the one its command needs: the site and the
 # workers never hold the publisher's or the owner's.
@@ -242,6 +244,7 @@ AXES_LOCKOUT_TEMPLATE = "account/lockout.html"
 AXES_USERNAME_FORM_FIELD = "login"
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_RESET_ON_SUCCESS = False
+AXES_VERBOSE = False
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Self
+from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from partners.models.people import Partner, User
 
 
-def _codes(verbose_name: str, **options: object) -> ArrayField:
-    return ArrayField(models.CharField(max_length=32), verbose_name=verbose_name, **options)
+def _codes(verbose_name: Any, help_text: Any = "") -> ArrayField:
+    return ArrayField(
+        models.CharField(max_length=32), verbose_name=verbose_name, help_text=help_text
+    )
 
 
 class Holding(models.Model):

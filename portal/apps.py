@@ -6,6 +6,7 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        from portal import celery  # noqa: F401  the app by which every process rings
         from portal import checks
 
         if settings.PRODUCTION:

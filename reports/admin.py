@@ -85,8 +85,8 @@ class BundleAdmin(JobAdmin):
     date_hierarchy = "made_at"
     fields = (
         "id", "partner", "recipient", "run", ("from_day", "until"), "covered", "language",
-        "state_shown", ("step", "progress"), "failure", "trouble", "attempts", ("made_at", "done_at"),
-        "file", "sent", "purged_at",
+        "state_shown", ("step", "progress"), "failure", "trouble", "attempts",
+        ("made_at", "done_at"), "file", "sent", "purged_at",
     )  # fmt: skip
 
     @admin.display(description=_("titles"))

@@ -251,7 +251,7 @@ def restart(bundle_id: UUID) -> bool:
     """Queue a failed bundle anew, in the open transaction. False where it has not failed."""
     with connection.cursor() as cursor:
         cursor.execute(_of(_RESTART, Bundle), {"id": bundle_id})
-        restarted = cursor.rowcount == 1
+        restarted: bool = cursor.rowcount == 1
     if restarted:
         ring(Bundle, bundle_id)
     return restarted

@@ -54,13 +54,14 @@ class CodesField(forms.MultipleChoiceField):
         self, *, choices: Callable[[], list[tuple[str, Any]]], widget: Any = None, **options: Any
     ) -> None:
         super().__init__(choices=choices, widget=widget or forms.CheckboxSelectMultiple, **options)
+        self.known = choices
 
     def prepare_value(self, value: Any) -> Any:
         return value.split(",") if isinstance(value, str) else value
 
     def clean(self, value: Any) -> list[str]:
         chosen = set(super().clean(value))
-        return [code for code, _label in self.choices if code in chosen]
+        return [code for code, _label in self.known() if code in chosen]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return sorted(initial or []) != sorted(data or [])

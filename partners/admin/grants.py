@@ -170,7 +170,7 @@ class GrantAdmin(AuditedAdmin):
         return (*told, *asked)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
-        rows = super().get_queryset(request).select_related("partner")
+        rows: QuerySet[Grant] = super().get_queryset(request)
         return rows.annotate(titles_named=Count("titles", distinct=True))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

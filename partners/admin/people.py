@@ -115,14 +115,11 @@ class PartnerAdmin(AuditedAdmin):
             valid_from__lte=Now(),
             grant__state=Grant.State.APPROVED,
         )
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                n_members=_count(Membership.objects.all(), "pk"),
-                n_titles=_count(live, "title"),
-                n_proposed=_count(Grant.objects.filter(state=Grant.State.PROPOSED), "pk"),
-            )
+        rows: QuerySet[Partner] = super().get_queryset(request)
+        return rows.annotate(
+            n_members=_count(Membership.objects.all(), "pk"),
+            n_titles=_count(live, "title"),
+            n_proposed=_count(Grant.objects.filter(state=Grant.State.PROPOSED), "pk"),
         )
 
     @admin.display(description=_("name"), ordering="name_zh")
@@ -206,7 +203,8 @@ class MembershipForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         member: Membership = self.instance
-        self.initial |= {
+        self.initial = {
+            **self.initial,
             "narrow_titles": member.limit_titles is not None,
             "only_titles": list(Title.objects.filter(pk__in=member.limit_titles or [])),
             "narrow_families": member.limit_families is not None,

@@ -29,7 +29,7 @@ from reports.render import pages
 from reports.render.document import Report
 
 STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
-FONT_SCHEME = "dailies-font:"
+FONT_SCHEME = "dailiesfont:"
 _SVG_URL = "data:image/svg+xml;base64,"
 _MISSING = "□"
 

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from partners.audit import record
 from partners.models import Invitation, Membership, Partner, User
@@ -26,7 +27,10 @@ VALID_FOR = timedelta(days=7)
 
 
 class InvitationError(Exception):
-    """The invitation is used, expired or made up; or it is for another address."""
+    """The invitation is used, expired or made up; or it is for another address.
+
+    From `invite`: it may not be made, in words for the person who tried it.
+    """
 
 
 @transaction.atomic
@@ -41,12 +45,17 @@ def invite(
 ) -> Invitation:
     """Write the invitation and send its mail, in the invitee's language.
 
-    `partner` None invites platform staff. Raises OSError or smtplib.SMTPException where the mail
-    cannot be handed over; nothing is kept then.
+    `partner` None invites platform staff, which only a superuser may. An earlier open invitation
+    to the same place is withdrawn. Raises InvitationError for somebody who is there already or a
+    suspended partner, and OSError (smtplib's errors are such) where the mail cannot be handed
+    over; nothing is kept then.
     """
+    email = email.strip().lower()
+    _may_invite(email, partner, by)
+    Invitation.objects.filter(email=email, partner=partner, accepted_at__isnull=True).delete()
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
-        email=email.strip().lower(),
+        email=email,
         partner=partner,
         role=role,
         language=language,
@@ -55,7 +64,7 @@ def invite(
         expires_at=timezone.now() + VALID_FOR,
     )
     record(
-        "invitation.made",
+        "invitation.sent",
         actor=by,
         partner=partner,
         target=invitation.email,
@@ -64,6 +73,19 @@ def invite(
     )
     _send(invitation, token)
     return invitation
+
+
+def _may_invite(email: str, partner: Partner | None, by: User) -> None:
+    if partner is None:
+        if not by.is_superuser:
+            raise InvitationError(_("Only a superuser invites staff."))
+        if User.objects.filter(email__iexact=email, is_staff=True).exists():
+            raise InvitationError(_("This person is platform staff already."))
+        return
+    if partner.suspended_at is not None:
+        raise InvitationError(_("The partner is suspended."))
+    if Membership.objects.filter(partner=partner, user__email__iexact=email).exists():
+        raise InvitationError(_("This person is a member of the partner already."))
 
 
 def open_invitation(token: str) -> Invitation | None:

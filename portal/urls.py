@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 from portal import errors
 from portal.health import healthz, readyz
@@ -14,9 +13,7 @@ urlpatterns = [
     path("", include("portal.web.urls")),
     path("account/", include("portal.web.account_urls")),
     path("language/", choose_language, name="language"),
-    # one sign-in for everybody
-    path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
-    path("admin/", admin.site.urls),
+    path("admin/", admin.site.urls),  # its sign-in leads to account/login/: portal/admin_site.py
     path("api/v1/", include("portal.api.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

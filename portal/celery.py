@@ -1,4 +1,4 @@
-"""The Celery app. Its beat knows one thing to do: look into the tables for what is due."""
+"""The Celery app. Its beat only says when to look into the tables for what is due."""
 
 import os
 
@@ -6,9 +6,13 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("dailies")
+app.set_default()  # for every thread: "current" alone is that of the importing thread
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reports"])
+# Doubled or late bells do no harm: what they lead to is decided by unique rows.
 app.conf.beat_schedule = {
     "sweep": {"task": "reports.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "make-runs": {"task": "reports.make_runs", "schedule": 30.0, "options": {"expires": 60}},
+    "purge": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 app.conf.beat_schedule_filename = os.environ.get("BEAT_SCHEDULE", "var/run/beat")

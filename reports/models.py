@@ -7,32 +7,42 @@ claimed with a lease and finished by whoever still holds it (reports/jobs.py).
 from __future__ import annotations
 
 import uuid
-import zoneinfo
+from datetime import timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 
 
-def _zones() -> list[tuple[str, str]]:
-    return [(z, z) for z in sorted(zoneinfo.available_timezones())]
-
-
 class Job(models.Model):
-    """A piece of work as a row: who holds it, until when, and how it went."""
+    """A piece of work as a row: who holds it, until when, and how it went.
+
+    `attempts` counts the claims and is the fence: whoever finishes names the attempt it holds.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
         RUNNING = "running", _("running")
+        SENDING = "sending", _("sending")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled: access changed")
         UNKNOWN = "unknown", _("unknown: may have been sent")
+
+    class Failure(models.TextChoices):
+        """Why it is not done, in words for whoever waits for it."""
+
+        NOTHING = "nothing", _("There are no settled numbers in this period yet.")
+        REFUSED = "refused", _("What was asked for is not granted, or not any more.")
+        TROUBLE = "trouble", _("Something went wrong; it is being tried again.")
+        BROKEN = "broken", _("It could not be made. Please ask the platform.")
+        REJECTED = "rejected", _("The mail server refused the message.")
+        UNCERTAIN = "uncertain", _("The mail may or may not have arrived; it is not sent again.")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     partner = models.ForeignKey(
@@ -41,13 +51,26 @@ class Job(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     due_at = models.DateTimeField(_("due"), db_default=Now())
+    ring_at = models.DateTimeField(
+        _("rung again"), db_default=Now() + Value(timedelta(seconds=5)), editable=False
+    )
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    problem = models.TextField(_("problem"), blank=True)
+    leases_lost = models.PositiveSmallIntegerField(_("workers lost"), default=0)
+    failure = models.CharField(_("reason"), max_length=16, choices=Failure.choices, blank=True)
+    problem = models.TextField(_("problem"), blank=True, help_text=_("For the platform's staff."))
     made_at = models.DateTimeField(_("made"), db_default=Now())
     done_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         abstract = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still become of it."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING, self.State.SENDING)
+
+
+_IS_OPEN = Q(state__in=["queued", "running", "sending"])
 
 
 class Schedule(models.Model):
@@ -80,6 +103,11 @@ class Schedule(models.Model):
         "partners.Membership", related_name="+", verbose_name=_("recipients")
     )
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    active_from = models.DateTimeField(
+        _("active from"),
+        db_default=Now(),
+        help_text=_("Made or resumed then: reports due before are not sent afterwards."),
+    )
     made_at = models.DateTimeField(_("made"), db_default=Now())
 
     class Meta:
@@ -150,6 +178,10 @@ class Bundle(Job):
         verbose_name = _("bundle")
         verbose_name_plural = _("bundles")
         ordering = ["-made_at"]
+        indexes = [
+            models.Index(fields=["due_at"], condition=_IS_OPEN, name="bundle_open"),
+            models.Index(fields=["recipient", "-made_at"], name="bundle_of_recipient"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "recipient"],
@@ -171,7 +203,7 @@ class Artefact(models.Model):
         Bundle, models.CASCADE, related_name="artefact", verbose_name=_("bundle")
     )
     name = models.CharField(_("file name"), max_length=200)
-    path = models.CharField(_("stored at"), max_length=300)
+    path = models.CharField(_("stored at"), max_length=300, help_text=_("Below the storage."))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     size_bytes = models.BigIntegerField(_("bytes"))
     made_at = models.DateTimeField(_("made"), db_default=Now())
@@ -207,6 +239,7 @@ class Delivery(Job):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         ordering = ["-made_at"]
+        indexes = [models.Index(fields=["due_at"], condition=_IS_OPEN, name="delivery_open")]
         constraints = [
             models.UniqueConstraint(
                 fields=["bundle", "recipient", "channel"], name="one_delivery_per_bundle"
@@ -215,3 +248,17 @@ class Delivery(Job):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.address}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the background was last heard from (reports/heartbeat.py)."""
+
+    kind = models.CharField(_("part"), max_length=32, primary_key=True)
+    at = models.DateTimeField(_("last heard from"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+
+    def __str__(self) -> str:
+        return self.kind

@@ -93,9 +93,11 @@ def protect(
         withdrawn.add(piece)
         board.remove(piece)
     fresh = replaced - withdrawn
-    for closing in _runs(board):
-        fresh |= _close(board, closing)
     board.decide_devices(fresh)
+    for whole in _runs(board):
+        closed = _close(board, whole)
+        board.decide_devices(closed)  # now, as on the evening the day settled
+        fresh |= closed
     return Plan(
         pieces=tuple(sorted(board.all())),
         fresh=frozenset(p for p in board.all() if p in fresh),
@@ -329,11 +331,11 @@ def _is_safe(whole: Viewers, parts: Sequence[Viewers], floor: int) -> bool:
 
 
 def _unsafe(board: _Board, replaced: set[Piece]) -> Iterator[Piece]:
-    """Pieces to withdraw because what was replaced leaves too small a remainder.
+    """Pieces of territories to withdraw because replacing leaves too small a remainder.
 
     The caller removes each before asking for the next.
     """
-    while replaced and board.leaks(replaced & set(board.all()) or replaced):
+    while replaced and board.leaks(replaced):
         since, until = board.neighbourhood(replaced)
         singles = [p for p in board.all() if p.territory != ALL and p.overlaps(since, until)]
         if not singles:

@@ -320,6 +320,8 @@ def _say_who_waits(title: Title, plan: Plan, settled_until: date) -> None:
         kind=Release.Kind.SEGMENTS, title=title, state=Release.State.DONE
     ).values_list("id", "day", "waiting_viewers")
     for release, day, said in done:
+        if day is None:
+            continue
         piece = next((p for p in wholes if p.since <= day < p.until), None)
         waiting = plan.held.get(piece, 0) if piece else viewers.get(day, 0)
         if day >= settled_until:

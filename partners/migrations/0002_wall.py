@@ -63,6 +63,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON reports_schedule, reports_schedule_recip
     TO dailies_partner, dailies_staff, dailies_worker;
 GRANT USAGE ON SEQUENCE reports_schedule_recipients_id_seq
     TO dailies_partner, dailies_staff, dailies_worker;
+GRANT SELECT, INSERT, UPDATE ON reports_heartbeat TO dailies_worker;
+GRANT SELECT ON reports_heartbeat TO dailies_web, dailies_staff;
 """
 
 PUBLISH = """

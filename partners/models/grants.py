@@ -94,6 +94,7 @@ class Grant(models.Model):
         verbose_name = _("grant")
         verbose_name_plural = _("grants")
         ordering = ["-made_at"]
+        permissions = [("approve_grant", "Can approve grant")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("made_by")),
@@ -109,6 +110,10 @@ class Grant(models.Model):
                 | Q(data_until__isnull=True)
                 | Q(data_from__lt=F("data_until")),
                 name="grant_window_is_not_empty",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_until__isnull=True) | Q(valid_from__lt=F("valid_until")),
+                name="grant_is_valid_for_a_while",
             ),
         ]
 

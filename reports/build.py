@@ -1,0 +1,278 @@
+"""Making a bundle: from a claimed row to a stored file and a queued mail.
+
+The file is stored first; the row says `done`, names the file and queues the mail in one
+transaction that only the holder of the claim can commit. A worker that dies leaves at most a
+file that nothing names, which the purge removes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import DatabaseError, transaction
+
+from engagement.families import Result
+from engagement.models import Title
+from engagement.query import measured, run
+from engagement.roles import WORKER, acting_as
+from engagement.scope import OutsideScope, Refused, Scope, Window
+from partners.access import scope_for
+from reports import jobs, storage
+from reports.jobs import Claim
+from reports.models import Artefact, Bundle, Delivery, Job
+from reports.moments import top_moments
+from reports.plan import EXIT, Chapter, Covered, content, covered, tuples_of
+from reports.render.bundle import build_bundle as render_bundle
+from reports.render.document import Report, TitleReport
+
+log = logging.getLogger(__name__)
+
+TRIES_WITHIN = timedelta(hours=6)
+NUMBERS_WITHIN = timedelta(days=2)
+"""How long a scheduled bundle waits for a week whose numbers come in late."""
+
+Failure = Job.Failure
+
+
+class Failed(Exception):
+    """Why a bundle cannot be made: a kind, and words for staff."""
+
+    def __init__(self, failure: Job.Failure, problem: str) -> None:
+        super().__init__(problem)
+        self.failure = failure
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one bundle will hold, and under which scope."""
+
+    bundle: Bundle
+    scope: Scope
+    chapters: list[Chapter]
+    tuples: list[Covered]
+
+
+def build(bundle_id: UUID) -> bool:
+    """Make the bundle if it is due and nobody else does. Safe to call any number of times.
+
+    Returns whether this call finished it.
+    """
+    claim = jobs.claim(Bundle, bundle_id)
+    if claim is None:
+        return False
+    with jobs.held(claim):
+        try:
+            return _make(claim)
+        except jobs.LeaseLost:
+            log.warning("bundle %s: another attempt owns it", bundle_id)
+        except Failed as failed:
+            _fail(claim, failed)
+        except SoftTimeLimitExceeded:
+            _fail(claim, Failed(Failure.BROKEN, "it took longer than a bundle may"))
+        except (Refused, OutsideScope):
+            _try_again(claim, "the grants changed while it was being made")
+        except (DatabaseError, OSError) as problem:
+            _try_again(claim, f"{type(problem).__name__}: {problem}")
+        except Exception as problem:
+            log.exception("bundle %s", bundle_id)
+            _fail(claim, Failed(Failure.BROKEN, f"{type(problem).__name__}: {problem}"))
+    return False
+
+
+def _make(claim: Claim) -> bool:
+    plan = _plan(claim)
+    answers = _answers(claim, plan)
+    report = _report(plan, answers)
+    _say(claim, "rendering", 60)
+    rendered = render_bundle(report, [t.as_json() for t in plan.tuples])
+    _say(claim, "storing", 95)
+    stored = storage.put(rendered.zip.content)
+    return _deliver(claim, plan, report, stored)
+
+
+def _plan(claim: Claim) -> _Plan:
+    """What the recipient may have now. Raises Failed where that is nothing."""
+    with acting_as(WORKER):
+        bundle = _load(claim)
+        scope = scope_for(bundle.recipient, EXIT, bundle.titles, delivered=True)
+        if not scope.entitled:
+            raise Failed(Failure.REFUSED, "nothing is granted to the recipient")
+        if bundle.titles is not None and not set(bundle.titles) <= scope.titles():
+            raise Failed(Failure.REFUSED, "a title is not granted to the recipient any more")
+        chapters = content(scope, Window(bundle.from_day, bundle.until))
+    if not chapters:
+        raise Failed(Failure.NOTHING, "nothing settled is granted in the period")
+    return _Plan(bundle, scope, chapters, tuples_of(chapters))
+
+
+def _answers(claim: Claim, plan: _Plan) -> list[dict[str, Result]]:
+    """The results of each chapter by resource. Raises Failed where there is no number at all."""
+    total = sum(len(c.queries) for c in plan.chapters)
+    done, is_empty = 0, True
+    answers = []
+    for chapter in plan.chapters:
+        results: dict[str, Result] = {}
+        for query in chapter.queries:
+            _say(claim, "reading", 50 * done // total)
+            with acting_as(WORKER):
+                result = run(query, plan.scope)
+            results[query.resource] = result
+            is_empty = is_empty and not result.releases
+            done += 1
+        answers.append(results)
+    if is_empty:
+        raise Failed(Failure.NOTHING, "nothing has been published for the period")
+    return answers
+
+
+def _report(plan: _Plan, answers: list[dict[str, Result]]) -> Report:
+    bundle, language = plan.bundle, plan.bundle.language
+    results = [result for chapter in answers for result in chapter.values()]
+    window = Window(bundle.from_day, bundle.until)
+    return Report(
+        bundle_id=str(bundle.pk),
+        portal_name=settings.PORTAL_NAME,
+        partner_name=bundle.partner.name_in(language),
+        recipient_name=bundle.recipient.user.get_full_name(),
+        language=language,
+        window=window,
+        data_through=_data_through(plan),
+        sample=any(result.sample for result in results),
+        titles=tuple(
+            _title_report(chapter, by_resource)
+            for chapter, by_resource in zip(plan.chapters, answers, strict=True)
+        ),
+        releases=_releases(answers),
+        # of the row, so that a bundle made twice is the same bytes
+        created_at=bundle.made_at,
+    )
+
+
+def _title_report(chapter: Chapter, results: dict[str, Result]) -> TitleReport:
+    title: Title = chapter.title
+    danmu = results.get("danmu")
+    return TitleReport(
+        slug=title.slug,
+        name_zh=title.name_zh,
+        name_en=title.name_en,
+        kind=title.kind,
+        runtime_s=title.runtime_s,
+        territories=tuple(sorted({p.territory for p in chapter.parts()})),
+        results=results,
+        moments=top_moments(danmu, results.get("danmu_comments")) if danmu else (),
+    )
+
+
+def _deliver(claim: Claim, plan: _Plan, report: Report, stored: storage.Stored) -> bool:
+    """Name the file and queue the mail, if the claim and every grant still hold."""
+    claim.check()
+    bundle = plan.bundle
+    bundle.scope = [t.as_json() for t in plan.tuples]
+    with acting_as(WORKER):
+        if not covered(bundle, scope_for(bundle.recipient, EXIT, delivered=True)):
+            raise Failed(Failure.REFUSED, "a grant ended while it was being made")
+        if not jobs.finish(claim, Job.State.DONE):
+            raise jobs.LeaseLost
+        Bundle.objects.filter(pk=bundle.pk).update(
+            scope=bundle.scope, releases=list(report.releases), step="", progress=100
+        )
+        Artefact.objects.create(
+            partner_id=bundle.partner_id,
+            bundle=bundle,
+            name=_file_name(bundle),
+            path=stored.path,
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+        )
+        delivery = Delivery(
+            partner_id=bundle.partner_id,
+            bundle=bundle,
+            recipient=bundle.recipient,
+            address=bundle.recipient.user.email,
+        )
+        delivery.message_id = f"<{delivery.pk}@{urlsplit(settings.BASE_URL).hostname}>"
+        delivery.save(force_insert=True)
+        jobs.ring(Delivery, delivery.pk)
+    return True
+
+
+def _fail(claim: Claim, failed: Failed) -> None:
+    """End the bundle with its reason; a scheduled one waits for numbers that come in late."""
+    log.info("bundle %s: %s", claim.id, failed.problem)
+    with _own_transaction():
+        is_scheduled = Bundle.objects.filter(pk=claim.id, run__isnull=False).exists()
+        waits = (
+            failed.failure == Failure.NOTHING
+            and is_scheduled
+            and jobs.retry(
+                claim,
+                failure=Failure.NOTHING,
+                problem=failed.problem,
+                after=timedelta(hours=1),
+                within=NUMBERS_WITHIN,
+            )
+        )
+        if not waits:
+            jobs.finish(claim, Job.State.FAILED, failed.failure, failed.problem)
+        Bundle.objects.filter(pk=claim.id).update(step="", progress=0)
+
+
+def _try_again(claim: Claim, problem: str) -> None:
+    log.warning("bundle %s: %s", claim.id, problem)
+    with _own_transaction():
+        if not jobs.retry(
+            claim,
+            failure=Failure.TROUBLE,
+            problem=problem,
+            after=jobs.backoff(claim.attempt),
+            within=TRIES_WITHIN,
+        ):
+            jobs.finish(claim, Job.State.FAILED, Failure.BROKEN, problem)
+
+
+def _say(claim: Claim, step: str, progress: int) -> None:
+    """Tell whoever watches how far it is; stops an attempt that has lost its lease."""
+    claim.check()
+    with acting_as(WORKER):
+        Bundle.objects.filter(pk=claim.id, attempts=claim.attempt).update(
+            step=step, progress=progress
+        )
+
+
+def _load(claim: Claim) -> Bundle:
+    return Bundle.objects.select_related(
+        "partner", "recipient", "recipient__user", "recipient__partner"
+    ).get(pk=claim.id)
+
+
+def _releases(answers: list[dict[str, Result]]) -> tuple[str, ...]:
+    return tuple(sorted({r for c in answers for result in c.values() for r in result.releases}))
+
+
+def _data_through(plan: _Plan) -> date | None:
+    """The last day of the period that has numbers."""
+    with acting_as(WORKER):
+        found = [measured(plan.scope, c.title.pk) for c in plan.chapters]
+    ends = [min(window.until, plan.bundle.until) for window in found if window is not None]
+    return max(ends) - timedelta(days=1) if ends else None
+
+
+def _file_name(bundle: Bundle) -> str:
+    last = bundle.until - timedelta(days=1)
+    return f"dailies-{bundle.partner.slug}-{bundle.from_day:%Y%m%d}-{last:%Y%m%d}.zip"
+
+
+@contextmanager
+def _own_transaction() -> Iterator[None]:
+    """The worker's role; an aborted transaction of the work is over by now."""
+    with acting_as(WORKER), transaction.atomic():
+        yield

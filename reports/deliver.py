@@ -1,0 +1,247 @@
+"""Sending the mail of a finished bundle: once, or visibly not.
+
+The mail holds a link and no figures. What the recipient may see is worked out again right
+before the message leaves. Up to the SMTP command DATA a failure is safe to try again; after it
+only the server knows, so the row says `sending` first, and a silence ends as `unknown`, which
+is shown and never sent again by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.utils.translation import override
+
+from engagement.roles import WORKER, acting_as
+from partners.access import scope_for
+from partners.audit import record
+from reports import jobs
+from reports.jobs import Claim
+from reports.models import LANGUAGES, Delivery, Job
+from reports.plan import EXIT, covered
+
+log = logging.getLogger(__name__)
+
+SEND_WITHIN = timedelta(days=1)
+
+Failure = Job.Failure
+
+
+class Withdrawn(Exception):
+    """The recipient may not have the bundle any more: nothing is sent."""
+
+
+class Conversation(EmailBackend):
+    """Django's SMTP backend, calling `before_data` at the point of no return."""
+
+    def __init__(self, before_data: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self.before_data = before_data
+
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        before_data = self.before_data
+        base: type[smtplib.SMTP] = super().connection_class
+
+        class Server(base):  # type: ignore[valid-type, misc]
+            def data(self, message: Any) -> tuple[int, bytes]:
+                before_data()
+                answer: tuple[int, bytes] = super().data(message)
+                return answer
+
+        return Server
+
+
+def send(delivery_id: UUID) -> bool:
+    """Send the mail if it is due and nobody else does. Safe to call any number of times.
+
+    Returns whether this call sent it.
+    """
+    claim = jobs.claim(Delivery, delivery_id)
+    if claim is None:
+        return False
+    with jobs.held(claim):
+        try:
+            delivery = _still_wanted(claim)
+            _converse(claim, message_of(delivery))
+        except Withdrawn as reason:
+            jobs.finish(claim, Job.State.CANCELLED, Failure.REFUSED, str(reason))
+        except jobs.LeaseLost:
+            log.warning("delivery %s: another attempt owns it", delivery_id)
+        except _NotSent as reason:
+            _not_sent(claim, reason)
+        except _Uncertain as reason:
+            jobs.finish(claim, Job.State.UNKNOWN, Failure.UNCERTAIN, str(reason))
+        except Exception as problem:
+            log.exception("delivery %s", delivery_id)
+            _not_sent(claim, _NotSent(f"{type(problem).__name__}: {problem}"))
+        else:
+            return _sent(claim, delivery)
+    return False
+
+
+def message_of(delivery: Delivery) -> EmailMultiAlternatives:
+    """The mail: in the recipient's language, one recipient, a link, no figures."""
+    user, bundle = delivery.recipient.user, delivery.bundle
+    language = user.language if user.language in dict(LANGUAGES) else settings.LANGUAGE_CODE
+    values = {
+        "portal": settings.PORTAL_NAME,
+        "name": user.get_full_name(),
+        "partner": bundle.partner.name_in(language),
+        "schedule": bundle.run.schedule.name if bundle.run else "",
+        "late": bool(bundle.run and bundle.run.late),
+        "since": bundle.from_day,
+        "last": bundle.until - timedelta(days=1),
+        "keep_days": settings.KEEP_BUNDLES_DAYS,
+        # of the setting alone: a worker has no request, and a request's Host may be a stranger's
+        "link": f"{settings.BASE_URL}/p/{bundle.partner.slug}/reports/{bundle.pk}/",
+        "language": language,
+    }
+    with override(language):  # the names of months
+        subject, body, html = (
+            render_to_string(f"mail/bundle.{language}.{kind}", values)
+            for kind in ("subject.txt", "txt", "html")
+        )
+    message = EmailMultiAlternatives(
+        subject=" ".join(subject.split()),
+        body=body,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[delivery.address],
+        headers={
+            "Message-ID": delivery.message_id,
+            "Auto-Submitted": "auto-generated",
+            "Content-Language": "zh-Hans" if language == "zh-hans" else "en",
+        },
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
+class _NotSent(Exception):
+    """It certainly did not leave. `final` where trying again would be told the same."""
+
+    def __init__(self, problem: str, *, final: bool = False) -> None:
+        super().__init__(problem)
+        self.final = final
+
+
+class _Uncertain(Exception):
+    """It may have left."""
+
+
+def _still_wanted(claim: Claim) -> Delivery:
+    """The delivery, if its recipient may have the bundle now. Raises Withdrawn."""
+    with acting_as(WORKER):
+        delivery = Delivery.objects.select_related(
+            "bundle__partner", "bundle__run__schedule", "bundle__artefact", "recipient__user"
+        ).get(pk=claim.id)
+        bundle = delivery.bundle
+        if not covered(bundle, scope_for(delivery.recipient, EXIT, delivered=True)):
+            raise Withdrawn("the bundle is not granted to the recipient any more")
+        if bundle.purged_at is not None:
+            raise Withdrawn("the file has been removed")
+        if delivery.address != delivery.recipient.user.email:
+            delivery.address = delivery.recipient.user.email
+            delivery.save(update_fields=["address"])
+    return delivery
+
+
+def _converse(claim: Claim, message: EmailMultiAlternatives) -> None:
+    """Hand the message to the server. Raises _NotSent, _Uncertain, Withdrawn or LeaseLost."""
+    begun = False
+
+    def before_data() -> None:
+        nonlocal begun
+        claim.check()
+        with acting_as(WORKER):
+            _still_wanted(claim)
+            if not jobs.advance(claim, Job.State.SENDING):
+                raise jobs.LeaseLost
+        begun = True
+
+    server = Conversation(before_data)
+    try:
+        _open(server)
+        server.send_messages([message])
+    except smtplib.SMTPRecipientsRefused as problem:
+        [(code, words)] = problem.recipients.values()
+        raise _NotSent(_answer(code, words), final=code >= 500) from problem
+    except smtplib.SMTPResponseException as problem:  # of MAIL, DATA or the message itself
+        code = problem.smtp_code
+        raise _NotSent(_answer(code, problem.smtp_error), final=code >= 500) from problem
+    except Exception as problem:
+        if begun:
+            raise _Uncertain(_words(problem)) from problem
+        if isinstance(problem, (OSError, smtplib.SMTPException)):
+            raise _NotSent(_words(problem)) from problem
+        raise
+    finally:
+        _hang_up(server)
+
+
+def _open(server: Conversation) -> None:
+    """Connect, encrypt and sign in. Raises _NotSent.
+
+    Whatever the server answers here is about us, not about the recipient: it is never final.
+    """
+    try:
+        server.open()
+    except (OSError, smtplib.SMTPException) as problem:
+        raise _NotSent(_words(problem)) from problem
+
+
+def _hang_up(server: Conversation) -> None:
+    """Close without waiting for a good-bye: what counts has been said."""
+    # a connection that failed to encrypt or sign in is a partial one (Django 5.2.19)
+    for line in (server.connection, getattr(server, "_partial_connection", None)):
+        if line is not None:
+            line.close()
+    server.connection = None
+
+
+def _sent(claim: Claim, delivery: Delivery) -> bool:
+    with acting_as(WORKER):
+        if not jobs.finish(claim, Job.State.DONE):
+            log.error("delivery %s: sent, but its lease was lost", claim.id)
+            return False
+        Delivery.objects.filter(pk=claim.id).update(sent_at=Now())
+        record(
+            "bundle.mailed",
+            actor=None,
+            partner=delivery.bundle.partner,
+            target=delivery.bundle_id,
+            recipient=str(delivery.recipient.user_id),
+        )
+    return True
+
+
+def _not_sent(claim: Claim, reason: _NotSent) -> None:
+    if not reason.final and jobs.retry(
+        claim,
+        failure=Failure.TROUBLE,
+        problem=str(reason),
+        after=jobs.backoff(claim.attempt),
+        within=SEND_WITHIN,
+    ):
+        return
+    failure = Failure.REJECTED if reason.final else Failure.BROKEN
+    jobs.finish(claim, Job.State.FAILED, failure, str(reason))
+
+
+def _answer(code: int, words: bytes | str) -> str:
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    return f"{code} {text}"
+
+
+def _words(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"

@@ -1,0 +1,158 @@
+"""The one door to a stored bundle, and the end of those that nobody may read any more."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from engagement.roles import WORKER, acting_as
+from engagement.scope import Refused, Scope
+from partners.access import scope_for
+from partners.audit import record
+from partners.models import Membership
+from reports import storage
+from reports.models import Artefact, Bundle, Job
+from reports.plan import EXIT, covered
+
+log = logging.getLogger(__name__)
+
+ORPHAN_AFTER_S = 3600.0
+"""A file that no row names by then was left by a worker that died before it could say so."""
+
+
+def bundles_of(membership: Membership) -> list[Bundle]:
+    """The bundles that the member may open or waits for, newest first.
+
+    Own ones, and for an owner those of the partner's members that an owner's scope covers.
+    """
+    scopes = _Scopes(membership)
+    return [b for b in _bundles(membership) if _may_see(membership, b, scopes)]
+
+
+def bundle_for(membership: Membership, bundle_id: UUID) -> Bundle:
+    """One of `bundles_of`, by its id; its page and its progress are behind this.
+
+    Raises Refused for any other: absent, foreign, somebody else's, not granted any more.
+    """
+    bundle = _bundles(membership).filter(pk=bundle_id).first()
+    if bundle is None or not _may_see(membership, bundle, _Scopes(membership)):
+        raise Refused
+    return bundle
+
+
+def open_bundle(
+    membership: Membership, bundle_id: UUID, *, request: HttpRequest | None = None
+) -> tuple[Artefact, BinaryIO]:
+    """The file of a finished bundle, open for reading, and what it is.
+
+    The record of it belongs to the open transaction, which is to commit before the first byte
+    leaves. Raises Refused as `bundle_for` does, and where there is no file (any more).
+    """
+    bundle = bundle_for(membership, bundle_id)
+    if not is_downloadable(bundle):
+        raise Refused
+    artefact = bundle.artefact
+    try:
+        file = storage.open_stored(artefact.path)
+    except FileNotFoundError:
+        log.error("bundle %s: its file %s is gone", bundle.pk, artefact.path)
+        raise Refused from None
+    try:
+        record(
+            "bundle.downloaded",
+            actor=membership.user,
+            partner=membership.partner,
+            target=bundle.pk,
+            request=request,
+            sha256=artefact.sha256,
+            bytes=artefact.size_bytes,
+        )
+    except BaseException:
+        file.close()
+        raise
+    return artefact, file
+
+
+def is_downloadable(bundle: Bundle) -> bool:
+    """Whether the bundle has a file, to whoever may see it."""
+    return bundle.state == Job.State.DONE and bundle.purged_at is None
+
+
+def purge() -> int:
+    """Remove files that are too old or not granted to their recipient any more, and orphans.
+
+    Returns how many bundles lost their file.
+    """
+    with acting_as(WORKER):
+        kept = Bundle.objects.filter(state=Job.State.DONE, purged_at__isnull=True)
+        too_old = set(
+            kept.filter(done_at__lt=Now() - timedelta(days=settings.KEEP_BUNDLES_DAYS)).values_list(
+                "pk", flat=True
+            )
+        )
+        bundles = list(kept.select_related("artefact", "recipient", "partner"))
+    purged = 0
+    for bundle in bundles:
+        with acting_as(WORKER):
+            if bundle.pk not in too_old and covered(
+                bundle, scope_for(bundle.recipient, EXIT, delivered=True)
+            ):
+                continue
+            reason = "old" if bundle.pk in too_old else "not granted"
+            Bundle.objects.filter(pk=bundle.pk).update(purged_at=Now())
+            record(
+                "bundle.purged", actor=None, partner=bundle.partner, target=bundle.pk, why=reason
+            )
+        purged += 1
+    _remove_unnamed()
+    return purged
+
+
+def _remove_unnamed() -> None:
+    """Files that no bundle keeps: of purged ones at once, unknown ones after an hour."""
+    with acting_as(WORKER):
+        artefacts = Artefact.objects.values_list("path", "bundle__purged_at")
+        purged = {path for path, purged_at in artefacts if purged_at is not None}
+        kept = {path for path, purged_at in artefacts if purged_at is None}
+    for path in purged - kept:
+        storage.remove(path)
+    for file in storage.older_than(ORPHAN_AFTER_S, time.time()):
+        if storage.name_of(file) not in kept:
+            file.unlink(missing_ok=True)
+
+
+class _Scopes:
+    """The member's live scopes for own bundles and for those of others, worked out once."""
+
+    def __init__(self, membership: Membership) -> None:
+        self.own: Scope = scope_for(membership, EXIT, delivered=True)
+        self.others: Scope | None = (
+            scope_for(membership, EXIT) if membership.role == Membership.Role.OWNER else None
+        )
+
+
+def _may_see(membership: Membership, bundle: Bundle, scopes: _Scopes) -> bool:
+    if bundle.partner_id != membership.partner_id:
+        return False
+    if bundle.recipient_id == membership.pk:
+        return bundle.state != Job.State.DONE or covered(bundle, scopes.own)
+    if scopes.others is None:
+        return False
+    return bundle.state == Job.State.DONE and covered(bundle, scopes.others)
+
+
+def _bundles(membership: Membership) -> QuerySet[Bundle]:
+    return (
+        Bundle.objects.filter(partner_id=membership.partner_id)
+        .select_related("artefact", "recipient__user", "run__schedule")
+        .prefetch_related("deliveries")
+        .order_by("-made_at", "-pk")
+    )

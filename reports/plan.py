@@ -1,0 +1,177 @@
+"""What goes into a bundle, and whether it may still be read.
+
+A bundle is asked for by a member or made for one by a run; either way its content is what that
+one recipient may export at the moment it is built, in settled days only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from engagement.families.registry import RESOURCES
+from engagement.models import Title
+from engagement.query import clip
+from engagement.scope import OutsideScope, Part, Query, Refused, Scope, Window
+from engagement.settling import settled_until
+from partners.access import scope_for
+from partners.audit import record
+from partners.models import Membership
+from reports.jobs import ring
+from reports.models import LANGUAGES, Bundle, Job, Run
+
+EXIT = "export"
+
+
+class CannotAsk(Exception):
+    """A bundle that would be empty, in words for whoever asked."""
+
+
+@dataclass(frozen=True)
+class Covered:
+    """One tuple of what a file was made under."""
+
+    title_id: int
+    family: str
+    part: Part
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "title_id": self.title_id,
+            "family": self.family,
+            "territory": self.part.territory,
+            "from": self.part.window.since.isoformat(),
+            "until": self.part.window.until.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One title of a bundle and the clipped queries that its part answers."""
+
+    title: Title
+    queries: tuple[Query, ...]
+
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(sorted({p for q in self.queries for p in q.parts or ()}))
+
+
+def ask_bundle(
+    *,
+    membership: Membership,
+    titles: Sequence[int] | None,
+    window: Window,
+    language: str,
+    run: Run | None = None,
+) -> Bundle:
+    """Queue a bundle for a member, in the open transaction. `titles` None is all they may see.
+
+    It covers the settled days of the window, as of now.
+    The same wish while one is still being made gives that one. With `run` the bundle is made
+    by a schedule, which a viewer may receive.
+    Raises Refused for a title that is not in scope, CannotAsk where nothing would be in it,
+    ValueError for a language that is none of ours.
+    """
+    if language not in dict(LANGUAGES):
+        raise ValueError(f"no such language: {language}")
+    scope = scope_for(membership, EXIT, titles, delivered=run is not None)
+    if titles is not None and not set(titles) <= scope.titles():
+        raise Refused
+    if not scope.entitled:
+        raise CannotAsk(_("Nothing is granted to you for export."))
+    settled = settled_part(window)
+    if settled is None or not content(scope, settled):
+        raise CannotAsk(_("There are no settled days of what is granted to you in this period."))
+    asked = {
+        "titles": None if titles is None else sorted(set(titles)),
+        "from_day": settled.since,
+        "until": settled.until,
+        "language": language,
+    }
+    waiting = Bundle.objects.filter(
+        Q(**asked) if titles is not None else Q(titles__isnull=True, **_without(asked, "titles")),
+        recipient=membership,
+        run=run,
+        state__in=[Job.State.QUEUED, Job.State.RUNNING],
+    ).first()
+    if waiting is not None:
+        return waiting
+    bundle = Bundle.objects.create(
+        partner_id=membership.partner_id, recipient=membership, run=run, **asked
+    )
+    if run is None:
+        record(
+            "bundle.asked",
+            actor=membership.user,
+            partner=membership.partner,
+            target=bundle.pk,
+            titles=asked["titles"],
+            window=str(settled),
+        )
+    ring(Bundle, bundle.pk)
+    return bundle
+
+
+def settled_part(window: Window) -> Window | None:
+    """The days of a window that have settled; None where none has."""
+    return window.common(Window(date.min, settled_until()))
+
+
+def content(scope: Scope, window: Window) -> list[Chapter]:
+    """Every title and resource of the scope, clipped to the window's settled days.
+
+    Empty where nothing is granted in it.
+    """
+    settled = settled_part(window)
+    if settled is None:
+        return []
+    chapters = []
+    for title in Title.objects.filter(pk__in=scope.titles()).order_by("slug"):
+        families = scope.families(title.pk)
+        queries = [
+            clipped
+            for resource in RESOURCES.values()
+            if resource.family in families
+            if (clipped := clip(Query(title.pk, resource.name, settled), scope)) is not None
+        ]
+        if queries:
+            chapters.append(Chapter(title, tuple(queries)))
+    return chapters
+
+
+def tuples_of(chapters: Iterable[Chapter]) -> list[Covered]:
+    """Every (title, family, territory, window) that the chapters answer from."""
+    found = {
+        (query.title_id, RESOURCES[query.resource].family, part): None
+        for chapter in chapters
+        for query in chapter.queries
+        for part in query.parts or ()
+    }
+    return [Covered(*key) for key in found]
+
+
+def covered(bundle: Bundle, scope: Scope) -> bool:
+    """Whether every tuple that the bundle was made under is inside the live scope.
+
+    A bundle that is not made yet has none, and is not covered.
+    """
+    return bool(bundle.scope) and all(_is_inside(entry, scope) for entry in bundle.scope)
+
+
+def _is_inside(entry: dict[str, Any], scope: Scope) -> bool:
+    window = Window(date.fromisoformat(entry["from"]), date.fromisoformat(entry["until"]))
+    query = Query(entry["title_id"], entry["family"], window, entry["territory"])
+    try:
+        scope.check(query, [entry["family"]])
+    except (Refused, OutsideScope):
+        return False
+    return True
+
+
+def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k != name}

@@ -1,0 +1,38 @@
+"""Celery's way in: ids in, one plain function, safe to run twice."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from reports import build, deliver, downloads, heartbeat, jobs, schedules
+
+
+@shared_task(name="reports.sweep", ignore_result=True)
+def sweep() -> None:
+    heartbeat.seen(heartbeat.BEAT_KIND)  # only beat asks for a sweep
+    heartbeat.seen(heartbeat.WORKER_KIND)
+    jobs.sweep()
+
+
+@shared_task(name="reports.make_runs", ignore_result=True)
+def make_runs() -> None:
+    schedules.make_runs()
+
+
+@shared_task(name="reports.purge", ignore_result=True)
+def purge() -> None:
+    downloads.purge()
+
+
+@shared_task(name="reports.build_bundle", ignore_result=True)
+def build_bundle(bundle_id: str) -> None:
+    heartbeat.seen(heartbeat.WORKER_KIND)
+    build.build(UUID(bundle_id))
+
+
+@shared_task(name="reports.send_delivery", ignore_result=True)
+def send_delivery(delivery_id: str) -> None:
+    heartbeat.seen(heartbeat.WORKER_KIND)
+    deliver.send(UUID(delivery_id))

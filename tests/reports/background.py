@@ -121,12 +121,12 @@ class Background:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         database = connection.settings_dict
-        name, host = database["NAME"], database["HOST"]
+        host = database["HOST"] or database["OPTIONS"]["host"]
         port = f"&port={database['PORT']}" if database["PORT"] else ""
         self.environment = {
             **os.environ,
             # the web's login, as in production: the worker has no right of its own
-            "DATABASE_URL": f"postgres://dailies_web@/{name}?host={quote(str(host))}{port}",
+            "DATABASE_URL": f"postgres://dailies_web@/{database['NAME']}?host={quote(str(host))}{port}",
             "DATABASE_LOGIN": "web",
             "PRODUCTION": "0",
             "REDIS_URL": broker.url,

@@ -146,3 +146,57 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
 
 def _is_narrower(query: Query, parts: tuple[Part, ...]) -> bool:
     return query.window != EVER and any(p.window != query.window for p in parts)
+
+
+def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
+    """`run` for many queries, in one transaction as the reader: a list of titles costs the
+    reads of its titles and little else. Raises as `run` does.
+    """
+    asked = list(queries)
+    titles = Title.objects.only("runtime_s", "sample").in_bulk({q.title_id for q in asked})
+    reads = []
+    for query in asked:
+        resource = resource_for(query.resource)
+        parts = scope.check(query, [resource.family])
+        reach = scope.reach(query.title_id, [resource.family], parts)
+        runtime_s = titles[query.title_id].runtime_s
+        reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s))
+    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+        results = [READERS[read.resource.name](read) for read in reads]
+    return [replace(result, sample=titles[result.asked.title_id].sample) for result in results]
+
+
+def measured_each(scope: Scope, title_ids: Iterable[int]) -> dict[int, Window]:
+    """`measured` over all families of many titles, in one read a family."""
+    windows: dict[int, Window] = {}
+    for family, view in VIEW_OF_FAMILY.items():
+        blocks = [
+            (title_id, block)
+            for title_id in title_ids
+            if family in scope.families(title_id)
+            for block in scope.reach(title_id, [family], scope.granted(title_id, [family]))
+        ]
+        if not blocks:
+            continue
+        with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+            rows = fetch(
+                # the view's name is this module's own, never a caller's
+                f'SELECT fact.title_id, min(fact."from"), max(fact.until) FROM {view} AS fact'  # noqa: S608
+                " WHERE fact.title_id = ANY(%s) AND fact.until <= %s AND EXISTS ("
+                "   SELECT FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::date[])"
+                "       AS reach(title_id, territory, since, until)"
+                "   WHERE reach.title_id = fact.title_id"
+                "     AND reach.territory IN (fact.territory, '*')"
+                '     AND fact."from" >= reach.since AND fact.until <= reach.until)'
+                " GROUP BY fact.title_id",
+                [
+                    sorted({title_id for title_id, _ in blocks}),
+                    settled_until(),
+                    [title_id for title_id, _ in blocks],
+                    *block_arrays([block for _, block in blocks]),
+                ],
+            )
+        for title_id, since, until in rows:
+            known = windows.get(title_id, Window(since, until))
+            windows[title_id] = Window(min(known.since, since), max(known.until, until))
+    return windows

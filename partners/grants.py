@@ -6,9 +6,11 @@ read. Each change is recorded in its own transaction.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -71,16 +73,64 @@ def opens(grant: Grant) -> list[Opening]:
     ]
 
 
+def digest(openings: Iterable[Opening]) -> str:
+    """What was seen, in one word: differs as soon as the grant opens anything else."""
+    seen = [
+        (
+            o.title.pk,
+            sorted(o.families),
+            sorted(o.territories),
+            sorted(o.exits),
+            str(o.window),
+            o.valid_from.timestamp(),
+            o.valid_until and o.valid_until.timestamp(),
+        )
+        for o in openings
+    ]
+    return hashlib.sha256(repr(sorted(seen, key=lambda row: row[0])).encode()).hexdigest()
+
+
+def propose(
+    grant: Grant, *, by: User, request: HttpRequest | None = None, before: dict | None = None
+) -> None:
+    """Record a grant that was made, or changed while it is proposed. Its titles are saved."""
+    record(
+        "grant.changed" if before else "grant.made",
+        actor=by,
+        partner=grant.partner,
+        target=grant.pk,
+        request=request,
+        contract=grant.contract_reference,
+        titles=sorted(grant.titles.values_list("slug", flat=True)),
+        families=grant.families,
+        territories=grant.territories,
+        exits=grant.exits,
+        data_from=grant.data_from and grant.data_from.isoformat(),
+        data_until=grant.data_until and grant.data_until.isoformat(),
+        valid_from=grant.valid_from.isoformat(),
+        valid_until=grant.valid_until and grant.valid_until.isoformat(),
+        **({"before": before} if before else {}),
+    )
+
+
 @transaction.atomic
-def approve(grant: Grant, *, by: User, request: HttpRequest | None = None) -> None:
-    """The second person's yes. Raises GrantError for the maker, or when it is not proposed."""
+def approve(
+    grant: Grant, *, by: User, seen: str | None = None, request: HttpRequest | None = None
+) -> None:
+    """The second person's yes, to what they saw (`seen`, from `digest`).
+
+    Raises GrantError for the maker, when the grant is not proposed, or when it has come to open
+    something else than was seen.
+    """
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
     if grant.state != Grant.State.PROPOSED:
         raise GrantError(_("Only a proposed grant can be approved."))
     if grant.made_by_id == by.pk:
         raise GrantError(_("A grant is approved by somebody else than its maker."))
+    if seen is not None and seen != digest(opens(grant)):
+        raise GrantError(_("What this grant opens has changed since you saw it. Look again."))
     grant.state = Grant.State.APPROVED
-    grant.approved_by, grant.approved_at = by, Now()  # type: ignore[assignment]
+    grant.approved_by, grant.approved_at = by, Now()
     grant.save(update_fields=["state", "approved_by", "approved_at"])
     opened = _write_entitlements(grant)
     record(
@@ -101,7 +151,7 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
     if grant.state == Grant.State.REVOKED:
         return
     grant.state = Grant.State.REVOKED
-    grant.revoked_by, grant.revoked_at = by, Now()  # type: ignore[assignment]
+    grant.revoked_by, grant.revoked_at = by, Now()
     grant.save(update_fields=["state", "revoked_by", "revoked_at"])
     grant.entitlements.all().delete()
     record(
@@ -118,9 +168,14 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
 def expire(grant: Grant, *, at: datetime, by: User, request: HttpRequest | None = None) -> None:
     """Set or move forward the end of an approved grant.
 
-    Raises GrantError for a later end than it has: that widens, and needs a new grant.
+    Raises GrantError for a later end than it has (that widens, and needs a new grant), for one
+    before its beginning (that is revoking), and when the grant is not approved.
     """
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
+    if grant.state != Grant.State.APPROVED:
+        raise GrantError(_("Only an approved grant has an end to set."))
+    if at <= grant.valid_from:
+        raise GrantError(_("The end lies before the beginning. Revoke the grant instead."))
     if grant.valid_until is not None and at > grant.valid_until:
         raise GrantError(_("A later end opens more than was approved: make a new grant."))
     before, grant.valid_until = grant.valid_until, at
@@ -137,17 +192,60 @@ def expire(grant: Grant, *, at: datetime, by: User, request: HttpRequest | None 
     )
 
 
-def refresh(titles: Iterable[int]) -> None:
+@dataclass(frozen=True)
+class Effect:
+    """One title that one grant has come to open, or has ceased to."""
+
+    grant: Grant
+    title: Title
+    gains: bool
+
+
+def refresh(
+    titles: Iterable[int], *, by: User | None = None, request: HttpRequest | None = None
+) -> list[Effect]:
     """Work out again the entitlements of approved grants that name these titles or parents.
 
-    Called when a holding or a title's parent has changed.
+    Called when a holding or a title's parent has changed. Returns who gained and lost what, and
+    records it for each grant that did.
     """
     ids = tuple(titles)
-    for grant in Grant.objects.filter(
-        Q(titles__in=ids) | Q(titles__children__in=ids), state=Grant.State.APPROVED
-    ).distinct():
+    effects: list[Effect] = []
+    for pk in (
+        Grant.objects.filter(
+            Q(titles__in=ids) | Q(titles__children__in=ids), state=Grant.State.APPROVED
+        )
+        .distinct()
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    ):
         with transaction.atomic():
-            _write_entitlements(Grant.objects.select_for_update().get(pk=grant.pk))
+            effects += _refresh_one(pk, by, request)
+    return effects
+
+
+def _refresh_one(pk: UUID, by: User | None, request: HttpRequest | None) -> list[Effect]:
+    grant = Grant.objects.select_for_update().get(pk=pk)
+    if grant.state != Grant.State.APPROVED:
+        return []  # revoked while we waited for it
+    before = {e.title.slug: e.title for e in grant.entitlements.select_related("title")}
+    _write_entitlements(grant)
+    after = {e.title.slug: e.title for e in grant.entitlements.select_related("title")}
+    gained, lost = sorted(after.keys() - before), sorted(before.keys() - after)
+    if gained or lost:
+        record(
+            "grant.refreshed",
+            actor=by,
+            partner=grant.partner,
+            target=grant.pk,
+            request=request,
+            contract=grant.contract_reference,
+            gained=gained,
+            lost=lost,
+        )
+    return [Effect(grant, after[s], True) for s in gained] + [
+        Effect(grant, before[s], False) for s in lost
+    ]
 
 
 def _write_entitlements(grant: Grant) -> list[str]:

@@ -88,6 +88,20 @@ WHERE id = %(id)s
   AND made_at + %(within)s > clock_timestamp() + %(after)s
 """
 
+_RESTART = """
+UPDATE {table}
+SET state = 'queued',
+    failure = '',
+    problem = '',
+    leases_lost = 0,
+    due_at = clock_timestamp(),
+    ring_at = clock_timestamp(),
+    lease_until = NULL,
+    done_at = NULL
+WHERE id = %(id)s
+  AND state = 'failed'
+"""
+
 _RING_AGAIN = """
 WITH due AS (
     SELECT id
@@ -232,6 +246,16 @@ def retry(
     return _fenced(
         _RETRY, claim, failure=failure.value, problem=problem[:2000], after=after, within=within
     )
+
+
+def restart(bundle_id: UUID) -> bool:
+    """Queue a failed bundle anew, in the open transaction. False where it has not failed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_of(_RESTART, Bundle), {"id": bundle_id})
+        restarted: bool = cursor.rowcount == 1
+    if restarted:
+        ring(Bundle, bundle_id)
+    return restarted
 
 
 def backoff(attempt: int) -> timedelta:

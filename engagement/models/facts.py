@@ -167,3 +167,23 @@ class DayPartial(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title_id} {self.day} {self.territory} {self.device}"
+
+
+class PublishedPiece(Fact):
+    """One piece as it stands published: which devices it shows and who played what in it.
+
+    The pipeline's own. What changed in a piece is told by `content` against the day partials of
+    today; `waiting` counts the viewers changed since, while they are too few to replace it.
+    """
+
+    devices = models.JSONField(default=list)
+    content = models.BinaryField()
+    waiting = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("published_piece"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "from_day"], name="published_piece_once"
+            ),
+        ]

@@ -421,6 +421,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "grant",
                 "verbose_name_plural": "grants",
+                "permissions": [("approve_grant", "Can approve grant")],
                 "ordering": ["-made_at"],
             },
         ),
@@ -579,6 +580,17 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="grant_window_is_not_empty",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("valid_until__isnull", True),
+                    ("valid_from__lt", models.F("valid_until")),
+                    _connector="OR",
+                ),
+                name="grant_is_valid_for_a_while",
             ),
         ),
         migrations.AddIndex(

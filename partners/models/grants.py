@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Self
+from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from partners.models.people import Partner, User
 
 
-def _codes(verbose_name: str, **options: object) -> ArrayField:
-    return ArrayField(models.CharField(max_length=32), verbose_name=verbose_name, **options)
+def _codes(verbose_name: Any, help_text: Any = "") -> ArrayField:
+    return ArrayField(
+        models.CharField(max_length=32), verbose_name=verbose_name, help_text=help_text
+    )
 
 
 class Holding(models.Model):
@@ -92,6 +94,7 @@ class Grant(models.Model):
         verbose_name = _("grant")
         verbose_name_plural = _("grants")
         ordering = ["-made_at"]
+        permissions = [("approve_grant", "Can approve grant")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("made_by")),
@@ -107,6 +110,10 @@ class Grant(models.Model):
                 | Q(data_until__isnull=True)
                 | Q(data_from__lt=F("data_until")),
                 name="grant_window_is_not_empty",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_until__isnull=True) | Q(valid_from__lt=F("valid_until")),
+                name="grant_is_valid_for_a_while",
             ),
         ]
 

@@ -10,7 +10,7 @@ from engagement.scope import ALL, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 from portal.api.errors import BadParameter
 
-_KNOWN = {"from", "until", "territory", "grain"}
+_KNOWN = {"from", "until", "territory", "grain", "clip"}
 _OF_COMMENTS = {"from_second", "until_second"}
 _DAYS_WITHOUT_DATA = 28
 
@@ -18,9 +18,10 @@ _DAYS_WITHOUT_DATA = 28
 def query_from(
     parameters: Mapping[str, str], scope: Scope, title_id: int, resource: str
 ) -> tuple[Query, bool]:
-    """The query, and whether its window was named.
+    """The query, and whether it is to be answered whole or refused.
 
-    Without from and until: all days on which the scope has numbers of that family. Raises
+    Without from and until: all days on which the scope has numbers of that family. With
+    `clip=1` what reaches beyond the scope is left out, as on the pages. Raises
     BadParameter, Refused (an unknown resource, or a family that is not granted).
     """
     family = resource_for(resource).family
@@ -48,7 +49,15 @@ def query_from(
         grain=grain,
         seconds=_seconds(parameters),
     )
-    return query, named or query.territory is not None
+    return query, (named or query.territory is not None) and not _clip(parameters)
+
+
+def _clip(parameters: Mapping[str, str]) -> bool:
+    """Whether the caller would rather have what is granted of the question than a refusal."""
+    text = parameters.get("clip", "0")
+    if text not in ("0", "1"):
+        raise BadParameter("clip must be 0 or 1")
+    return text == "1"
 
 
 def _day(parameters: Mapping[str, str], name: str) -> date | None:

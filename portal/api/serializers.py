@@ -22,7 +22,7 @@ class TitleShape(serializers.Serializer[Any]):
     name_en = serializers.CharField()
     runtime_s = serializers.IntegerField()
     released_on = serializers.DateField(allow_null=True)
-    parent = serializers.CharField(allow_null=True)
+    parent = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     sample = serializers.BooleanField()
     data_from = serializers.DateField(allow_null=True)
     data_through = serializers.DateField(allow_null=True)

@@ -32,6 +32,7 @@ _PARAMETERS = [
     OpenApiParameter("until", OpenApiTypes.DATE, description="The day after the last."),
     OpenApiParameter("territory", str, description="ISO 3166-1, or *. Default: all granted."),
     OpenApiParameter("grain", str, enum=["window", "day"], description="Of curves."),
+    OpenApiParameter("clip", int, enum=[0, 1], description="1: answer what is granted of it."),
     OpenApiParameter("from_second", int, description="Of danmu_comments: first second."),
     OpenApiParameter("until_second", int, description="Of danmu_comments: second after the last."),
 ]

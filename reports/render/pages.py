@@ -62,6 +62,7 @@ def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[
         "moments": _moments(title),
         "hidden": _hidden(results, language),
         "clipped": _clipped(results, language),
+        "provisional": any("provisional" in r.notes for r in results.values()),
     }
     return context
 
@@ -211,8 +212,7 @@ def _timeline(
             for n, m in enumerate(title.moments, 1)
         ],
     }
-    drawing = engine.engine()
-    svg = drawing.svg("timeline", curves, view, CHART_WIDTH, drawing.height(curves, view))
+    svg = engine.svg("timeline", curves, view, CHART_WIDTH, None)
     said = [_("Timeline of %(title)s by content second.") % {"title": title.name(report.language)}]
     said += [
         _("Moment %(n)s: %(from)s to %(to)s, %(comments)s comments.")
@@ -266,7 +266,7 @@ def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str
     """Where less was answered than asked: the resource, the window asked and what was answered."""
     said = []
     for name, result in results.items():
-        if "clipped" in result.notes or "clipped_to_scope" in result.notes:
+        if "clipped" in result.notes:
             parts = [
                 f"{_territories((p.territory,), language)} {wording.days(p.window, language)}"
                 for p in result.answered

@@ -1,0 +1,237 @@
+"""One run of `manage.py ingest`: landed files in, published Releases out.
+
+Landing is landing.py, counting once is staging.py, publishing is publish.py. This module says in
+which order, and what happened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.utils import timezone
+
+from engagement.formats import Options
+from engagement.models import Ingest, Rejected, Release, Source, Title
+from engagement.pipeline import publish, staging, units
+from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
+from engagement.pipeline.publish import Stale, Unit
+from engagement.pipeline.publish_danmu import publish_danmu
+from engagement.pipeline.rollup import Partial, rollup
+from engagement.roles import PUBLISH, acting_as
+from engagement.settling import settled_until
+
+_PARTIALS_AT_ONCE = 20_000
+"""Partials held in memory before the titles they are of are published."""
+
+_ATTEMPTS = 5
+
+
+class Progress(Protocol):
+    """Told how far a stage is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def ingest(
+    paths: Sequence[Path],
+    options: Options,
+    *,
+    withdraw: Sequence[str] = (),
+    sample: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> Summary:
+    """Land files, publish every unit that is not as its Sources are, and settle days.
+
+    What a killed run left undone is done by the next. Raises Refused before anything happened.
+    """
+    files = find(paths, sample=sample)
+    summary = Summary()
+    with acting_as(PUBLISH):
+        unknown = set(withdraw) - set(
+            Source.objects.filter(state=Source.State.LIVE).values_list("name", flat=True)
+        )
+        if unknown:
+            raise Refused(f"no live source is called {', '.join(sorted(unknown))}")
+        run = Ingest.objects.create()
+    _withdraw(withdraw, summary)
+    maps = title_maps(files, run, summary)
+    for number, file in enumerate(files):
+        progress("files", number, len(files))
+        land(file, options, maps.get(file.root, {}), run, summary)
+    progress("files", len(files), len(files))
+    _publish_stale_segments(run, summary, progress)
+    _publish_stale_danmu(run, summary, progress)
+    _settle(summary, progress)
+    with acting_as(PUBLISH):
+        _count_duplicates(run)
+        run.finished_at = timezone.now()
+        run.summary = summary.as_json()
+        run.save(update_fields=["finished_at", "summary"])
+    return summary
+
+
+def _withdraw(names: Sequence[str], summary: Summary) -> None:
+    with acting_as(PUBLISH):
+        for name in names:
+            summary.withdrawn += Source.objects.filter(name=name, state=Source.State.LIVE).update(
+                state=Source.State.WITHDRAWN
+            )
+
+
+def _publish_stale_segments(run: Ingest, summary: Summary, progress: Progress) -> None:
+    for _ in range(_ATTEMPTS):
+        with acting_as(PUBLISH):
+            live = units.live(Source.Kind.SEGMENTS)
+            stale = units.stale_segments(live)
+        if not stale:
+            return
+        try:
+            _publish_days(live, stale, run, summary, progress)
+            return
+        except Stale:
+            continue  # another ingest landed a file of the same title meanwhile
+    raise Refused("other ingests keep changing the same titles: run it again when they are done")
+
+
+def _publish_days(
+    live: units.Live,
+    stale: Mapping[date, set[str]],
+    run: Ingest,
+    summary: Summary,
+    progress: Progress,
+) -> None:
+    with acting_as(PUBLISH):
+        titles = {t.key: t for t in Title.objects.filter(key__in=set().union(*stale.values()))}
+    waiting: dict[str, list[Unit]] = defaultdict(list)
+    held = 0
+    for number, day in enumerate(sorted(stale)):
+        progress("days", number, len(stale))
+        for title, unit in _roll_up_day(day, stale[day], live, titles, summary):
+            waiting[title].append(unit)
+            held += len(unit.partials)
+        if held > _PARTIALS_AT_ONCE:
+            _publish_titles(waiting, titles, live, run, summary)
+            waiting.clear()
+            held = 0
+    progress("days", len(stale), len(stale))
+    _publish_titles(waiting, titles, live, run, summary)
+
+
+def _publish_titles(
+    waiting: Mapping[str, Sequence[Unit]],
+    titles: Mapping[str, Title],
+    live: units.Live,
+    run: Ingest,
+    summary: Summary,
+) -> None:
+    for key in sorted(waiting):
+        done = publish.publish_segments(
+            titles[key],
+            waiting[key],
+            seen=live.ids,
+            settled_until=settled_until(),
+            ingest=run,
+        )
+        summary.releases += len(done)
+
+
+def _roll_up_day(
+    day: date,
+    keys: set[str],
+    live: units.Live,
+    titles: Mapping[str, Title],
+    summary: Summary,
+) -> Iterator[tuple[str, Unit]]:
+    """The units of one day whose rows are not those that were published."""
+    rows = staging.segments_of(day, keys, live.ids)
+    with acting_as(PUBLISH):
+        done = {
+            r.title.key: r
+            for r in Release.objects.filter(
+                kind=Release.Kind.SEGMENTS, day=day, title__key__in=keys, state=Release.State.DONE
+            ).select_related("title")
+        }
+    wanted: dict[str, Unit] = {}
+    for key in sorted(keys):
+        found = rows.get(key, staging.NO_ROWS)
+        digest = units.input_digest(titles[key], found.digest)
+        made_of = found.sources | live.around(key, day)
+        if key in done and done[key].input_digest == digest:
+            with acting_as(PUBLISH):
+                done[key].sources.set(made_of)
+            continue
+        wanted[key] = Unit(day, digest, made_of, len(found.table), found.rejected(), partials=[])
+    partials: dict[str, list[Partial]] = defaultdict(list)
+    tables = [rows[key].table for key in wanted if key in rows]
+    if tables:
+        runtimes = {key: titles[key].runtime_s for key in wanted}
+        for partial in rollup(
+            staging.join(tables), day=day, key=settings.PUBLISHER_KEY, runtimes=runtimes
+        ):
+            partials[partial.title_id].append(partial)
+    for key, unit in wanted.items():
+        summary.duplicates += sum(rows[key].duplicates.values()) if key in rows else 0
+        yield key, replace(unit, partials=partials[key])
+
+
+def _publish_stale_danmu(run: Ingest, summary: Summary, progress: Progress) -> None:
+    for _ in range(_ATTEMPTS):
+        with acting_as(PUBLISH):
+            live = units.live(Source.Kind.DANMU)
+            stale = sorted(units.stale_danmu(live))
+            titles = {t.key: t for t in Title.objects.filter(key__in=stale)}
+        try:
+            for number, key in enumerate(stale):
+                progress("danmu", number, len(stale))
+                rows = staging.danmu_of(key, live.of(key))
+                digest = units.input_digest(titles[key], rows.digest)
+                with acting_as(PUBLISH):
+                    done = Release.objects.filter(
+                        kind=Release.Kind.DANMU, title=titles[key], state=Release.State.DONE
+                    ).first()
+                    if done and done.input_digest == digest:
+                        done.sources.set(live.of(key))
+                        continue
+                publish_danmu(titles[key], rows, digest, seen=live.ids, ingest=run)
+                summary.duplicates += sum(rows.duplicates.values())
+                summary.releases += 1
+            progress("danmu", len(stale), len(stale))
+            return
+        except Stale:
+            continue
+    raise Refused("other ingests keep changing the same titles: run it again when they are done")
+
+
+def _settle(summary: Summary, progress: Progress) -> None:
+    """Publish the pieces of days that have settled since they were ingested."""
+    until = settled_until()
+    with acting_as(PUBLISH):
+        titles = publish.titles_with_loose_days(until)
+    for number, title in enumerate(titles):
+        progress("settling", number, len(titles))
+        publish.publish_segments(title, [], seen=frozenset(), settled_until=until)
+
+
+def _count_duplicates(run: Ingest) -> None:
+    """Write how many rows of each Source count elsewhere, from the Releases they are in."""
+    touched = Release.objects.filter(ingest=run, state=Release.State.DONE)
+    sources = set(touched.values_list("sources", flat=True)) - {None}
+    counts: Counter[int] = Counter()
+    for rejected in (
+        Release.objects.filter(sources__in=sources, state=Release.State.DONE)
+        .distinct()
+        .values_list("rejected", flat=True)
+    ):
+        for source, rows in rejected.get("duplicate_by_source", {}).items():
+            counts[int(source)] += rows
+    for source in sources:
+        Rejected.objects.update_or_create(
+            source_id=source, reason="duplicate", defaults={"rows": counts[source]}
+        )
+    Rejected.objects.filter(reason="duplicate", rows=0).delete()

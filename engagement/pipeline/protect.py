@@ -1,0 +1,343 @@
+"""Which days are published together, so that no number is of fewer viewers than the floor.
+
+Pure. A day with fewer viewers waits and joins the days after it: the days published together
+are a *piece*. What a reader could subtract is looked for here too:
+
+- `*` less single territories. Taking pieces of `*` that follow each other, and from them any
+  published pieces of territories (also ones that reach beyond on either side), what does not
+  cancel must be of nobody or of at least the floor. While it is not, the smallest territory
+  that would be published waits.
+- `*` device less single devices in one piece, and one device of `*` less that device of the
+  territories: the same, and the smallest device is withheld.
+- a piece replaced less the piece it replaces: it is replaced only if the viewers changed are at
+  least the floor, and those of `*` less those of the territories replaced with it are nobody or
+  at least the floor.
+
+Pieces never move: what is published stays as it is cut, and later days make later pieces.
+Territories close only where `*` closes. Days that come late into a gap between two pieces of
+`*` form a run of their own. Ever smaller remainders by combining three or more published
+tables, as a linear program would, are not looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+from engagement.pipeline.sketches import Viewers
+from engagement.scope import ALL
+
+People = frozenset[int]
+Days = Mapping[date, Mapping[tuple[str, str], "Cell"]]
+"""By settled day, then (territory, device); `*` among both. A day without rows is absent."""
+
+_ONE = timedelta(days=1)
+_NOBODY: People = frozenset()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Who watched on one day: all of them by hash, or at least the floor of them."""
+
+    viewers: int
+    people: People
+
+
+@dataclass(frozen=True, order=True)
+class Piece:
+    """The days [since, until) of a territory published as one, and its devices that are."""
+
+    territory: str
+    since: date
+    until: date
+    devices: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def overlaps(self, since: date, until: date) -> bool:
+        return self.since < until and since < self.until
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to publish: `pieces` is all there is then.
+
+    `fresh` are those to be counted (anew), `withdrawn` kept ones that go, `held` kept ones that
+    changed by too few viewers to be replaced, with how many those are at least.
+    """
+
+    pieces: tuple[Piece, ...]
+    fresh: frozenset[Piece]
+    withdrawn: frozenset[Piece]
+    held: Mapping[Piece, int]
+
+
+def protect(
+    days: Days,
+    kept: Sequence[Piece] = (),
+    changed: Mapping[Piece, Viewers] | None = None,
+    *,
+    floor: int,
+) -> Plan:
+    """Cut settled days into pieces, keeping those that are published.
+
+    `changed` gives, for each kept piece that is not as it was published, the viewers added,
+    removed or changed in it.
+    """
+    changed = changed or {}
+    board = _Board(days, kept, floor)
+    replaced = _replaced(kept, changed, floor)
+    withdrawn = {p for p in replaced if len(board.people(p.territory, ALL, p)) < floor}
+    for piece in sorted(withdrawn):
+        board.remove(piece)
+    for piece in _unsafe(board, replaced - withdrawn):
+        withdrawn.add(piece)
+        board.remove(piece)
+    fresh = replaced - withdrawn
+    board.decide_devices(fresh)
+    for whole in _runs(board):
+        closed = _close(board, whole)
+        board.decide_devices(closed)  # now, as on the evening the day settled
+        fresh |= closed
+    return Plan(
+        pieces=tuple(sorted(board.all())),
+        fresh=frozenset(p for p in board.all() if p in fresh),
+        withdrawn=frozenset(withdrawn),
+        held={p: v.at_least() for p, v in changed.items() if p not in replaced},
+    )
+
+
+class _Board:
+    """The pieces so far, and who is in them."""
+
+    def __init__(self, days: Days, kept: Iterable[Piece], floor: int) -> None:
+        self.days, self.floor = days, floor
+        self.cells: dict[tuple[str, str], dict[date, Cell]] = {}
+        for day in sorted(days):
+            for key, cell in days[day].items():
+                if cell.viewers:
+                    self.cells.setdefault(key, {})[day] = cell
+        self.territories = sorted({t for t, _ in self.cells} - {ALL})
+        self.pieces: dict[str, list[Piece]] = {}
+        for piece in kept:
+            self.add(piece)
+
+    def add(self, piece: Piece) -> None:
+        self.pieces.setdefault(piece.territory, []).append(piece)
+        self.pieces[piece.territory].sort()
+
+    def remove(self, piece: Piece) -> None:
+        self.pieces[piece.territory].remove(piece)
+
+    def all(self) -> list[Piece]:
+        return [p for pieces in self.pieces.values() for p in pieces]
+
+    def of(self, territory: str) -> list[Piece]:
+        return self.pieces.get(territory, [])
+
+    def size(self, piece: Piece, device: str = ALL) -> int:
+        """Viewers a day, added up: which of two is the smaller."""
+        cells = self.cells.get((piece.territory, device), {})
+        return sum(c.viewers for d, c in cells.items() if piece.since <= d < piece.until)
+
+    def people(self, territory: str, device: str, piece: Piece) -> People:
+        days = self.cells.get((territory, device), {})
+        return self.union(territory, device, (d for d in days if piece.since <= d < piece.until))
+
+    def union(self, territory: str, device: str, days: Iterable[date]) -> People:
+        """The distinct viewers over `days`, or at least the floor of them."""
+        cells = self.cells.get((territory, device), {})
+        people = _NOBODY
+        for day in days:
+            people |= cells[day].people
+            if len(people) >= self.floor:
+                break
+        return people
+
+    def neighbourhood(self, pieces: Iterable[Piece]) -> tuple[date, date]:
+        """The days around `pieces` that pieces of any territory tie together.
+
+        Where no piece reaches across a day's edge, what could be subtracted on one side and on
+        the other has been looked at by itself, and both together are more viewers, not fewer.
+        """
+        pieces = list(pieces)
+        since = min(p.since for p in pieces)
+        until = max(p.until for p in pieces)
+        grown = True
+        while grown:
+            grown = False
+            for piece in self.all():
+                if piece.overlaps(since, until) and not (
+                    since <= piece.since and piece.until <= until
+                ):
+                    since, until = min(since, piece.since), max(until, piece.until)
+                    grown = True
+        return since, until
+
+    def spans(self, pieces: Iterable[Piece], device: str) -> Iterator[list[Piece]]:
+        """Each row of neighbouring `*` pieces that publish `device`, around `pieces`."""
+        pieces = list(pieces)
+        if not pieces:
+            return
+        since, until = self.neighbourhood(pieces)
+        row: list[list[Piece]] = [[]]
+        for piece in self.of(ALL):
+            if not piece.overlaps(since, until):
+                continue
+            if device == ALL or device in piece.devices:
+                row[-1].append(piece)
+            elif row[-1]:
+                row.append([])
+        for stretch in row:
+            for first in range(len(stretch)):
+                for end in range(first + 1, len(stretch) + 1):
+                    yield stretch[first:end]
+
+    def remainder(self, span: Sequence[Piece], device: str) -> People:
+        """The fewest viewers left when territories are subtracted from pieces of `*`.
+
+        Per territory and piece of it: what lies inside the span if the piece is not subtracted,
+        what lies outside if it is. At most some more than the floor are named.
+        """
+        people = _NOBODY
+        for territory in self.territories:
+            cells = self.cells.get((territory, device), {})
+            inside = {d for d in cells for p in span if p.since <= d < p.until}
+            rest = set(inside)
+            for piece in self.of(territory):
+                if device != ALL and device not in piece.devices:
+                    continue
+                days = {d for d in cells if piece.since <= d < piece.until}
+                if not days & inside:
+                    continue
+                rest -= days
+                left = (
+                    self.union(territory, device, sorted(days & inside)),
+                    self.union(territory, device, sorted(days - inside)),
+                )
+                people |= min(left, key=len)
+            people |= self.union(territory, device, sorted(rest))
+            if len(people) >= self.floor:
+                return people
+        return people
+
+    def leaks(self, pieces: Iterable[Piece], device: str = ALL) -> bool:
+        """True where some remainder around `pieces` is of somebody, but fewer than the floor."""
+        return any(
+            0 < len(self.remainder(span, device)) < self.floor
+            for span in self.spans(pieces, device)
+        )
+
+    def decide_devices(self, fresh: set[Piece]) -> None:
+        """Set the devices that each of `fresh` publishes."""
+        fresh = {p for p in self.all() if p in fresh}
+        for piece in fresh:
+            shown = frozenset(
+                device
+                for territory, device in self.cells
+                if territory == piece.territory and device != ALL
+                if len(self.people(territory, device, piece)) >= self.floor
+            )
+            self._show(piece, shown)
+        while (piece_and_device := self._too_much(fresh)) is not None:
+            piece, device = piece_and_device
+            self._show(piece, piece.devices - {device})
+
+    def _show(self, piece: Piece, devices: frozenset[str]) -> None:
+        self.remove(piece)
+        self.add(replace(piece, devices=devices))
+
+    def _too_much(self, fresh: set[Piece]) -> tuple[Piece, str] | None:
+        """A device of a piece to withhold next, or None where all is well."""
+        current = sorted(p for p in self.all() if p in fresh)
+        for piece in current:
+            withheld = _NOBODY
+            for territory, device in self.cells:
+                if territory == piece.territory and device not in piece.devices | {ALL}:
+                    withheld |= self.people(territory, device, piece)
+            if 0 < len(withheld) < self.floor and piece.devices:
+                return piece, min(piece.devices, key=lambda d: (self.size(piece, d), d))
+        for device in sorted({d for p in current for d in p.devices}):
+            around = [p for p in current if device in p.devices]
+            if self.leaks(around, device):
+                smallest = min(
+                    around,
+                    key=lambda p: (
+                        p.territory == ALL,
+                        self.size(p, device),
+                        p.territory,
+                    ),
+                )
+                return smallest, device
+        return None
+
+
+def _runs(board: _Board) -> Iterator[Piece]:
+    """Pieces of `*` that have reached the floor, in the order of their days.
+
+    The caller adds the piece, or leaves it: then its days wait for the next.
+    """
+    waiting: list[date] = []
+    for day in list(board.cells.get((ALL, ALL), {})):
+        after = [p for p in board.of(ALL) if p.since <= day]
+        if after and day < after[-1].until:
+            continue
+        waiting = [d for d in waiting if not after or d >= after[-1].until]
+        waiting.append(day)
+        if len(board.union(ALL, ALL, waiting)) >= board.floor:
+            yield Piece(ALL, waiting[0], day + _ONE)
+
+
+def _close(board: _Board, whole: Piece) -> set[Piece]:
+    """Publish a piece of `*`, and the waiting territories that may be published with it."""
+    candidates: list[Piece] = []
+    for territory in board.territories:
+        done = max(
+            (p.until for p in board.of(territory) if p.since < whole.until),
+            default=date.min,
+        )
+        days = [d for d in board.cells[territory, ALL] if done <= d < whole.until]
+        if days and len(board.union(territory, ALL, days)) >= board.floor:
+            candidates.append(Piece(territory, days[0], whole.until))
+    candidates.sort(key=lambda p: (-board.size(p), p.territory))
+    added = [whole, *candidates]
+    for piece in added:
+        board.add(piece)
+    while added and board.leaks(added):
+        board.remove(added.pop())
+    return set(added)
+
+
+def _replaced(kept: Iterable[Piece], changed: Mapping[Piece, Viewers], floor: int) -> set[Piece]:
+    """The kept pieces that changed by enough viewers, counted by lower bounds."""
+    chosen = {p for p in kept if p in changed and changed[p].at_least() >= floor}
+    wholes = sorted(p for p in chosen if p.territory == ALL)
+    for whole in wholes:
+        while True:
+            parts = [
+                p for p in chosen if p.territory != ALL and p.overlaps(whole.since, whole.until)
+            ]
+            if not parts or _is_safe(changed[whole], [changed[p] for p in parts], floor):
+                break
+            chosen.remove(min(parts, key=lambda p: (changed[p].count(), p)))
+    return chosen
+
+
+def _is_safe(whole: Viewers, parts: Sequence[Viewers], floor: int) -> bool:
+    """True where the changes of `whole` less those of `parts` are of nobody or of enough."""
+    theta = min([whole.theta, *(p.theta for p in parts)])
+    in_parts = {int(h) for p in parts for h in p.hashes if h < theta}
+    left = {int(h) for h in whole.hashes if h < theta} ^ in_parts
+    return not left or len(left) >= floor
+
+
+def _unsafe(board: _Board, replaced: set[Piece]) -> Iterator[Piece]:
+    """Pieces of territories to withdraw because replacing leaves too small a remainder.
+
+    The caller removes each before asking for the next.
+    """
+    while replaced and board.leaks(replaced):
+        since, until = board.neighbourhood(replaced)
+        singles = [p for p in board.all() if p.territory != ALL and p.overlaps(since, until)]
+        if not singles:
+            return
+        yield min(singles, key=lambda p: (board.size(p), p))

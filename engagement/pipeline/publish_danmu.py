@@ -1,0 +1,128 @@
+"""A title's live comments as facts: counted by second, and readable one by one.
+
+Senders end here: a comment is published with how many distinct senders wrote its text, never
+with who wrote it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from engagement import curves
+from engagement.models import DanmuComment, DanmuFact, Ingest, Release, Source, Title
+from engagement.pipeline.publish import begin, check_sources, finish, locked
+from engagement.pipeline.staging import Rows
+from engagement.scope import ALL
+from engagement.text import mask, normalised
+
+_ONE_DAY = timedelta(days=1)
+_BATCH = 2000
+
+
+def publish_danmu(
+    title: Title, rows: Rows, digest: str, *, seen: frozenset[int], ingest: Ingest | None = None
+) -> Release:
+    """Swap a title's danmu. `seen` are the live Sources as `rows` were read. Raises Stale."""
+    facts = _facts(title, rows.table)
+    comments = _comments(title, rows.table)
+    (release,) = begin(title, Release.Kind.DANMU, [(None, digest)], ingest)
+    with locked(title):
+        check_sources(title, Source.Kind.DANMU, seen)
+        picked = set(
+            DanmuComment.objects.filter(title=title, picked=True).values_list("text", flat=True)
+        )
+        DanmuFact.objects.filter(title=title).delete()
+        DanmuComment.objects.filter(title=title).delete()
+        for fact in facts:
+            fact.release = release
+        for comment in comments:
+            comment.release = release
+            comment.picked = comment.text in picked
+        DanmuFact.objects.bulk_create(facts, _BATCH)
+        DanmuComment.objects.bulk_create(comments, _BATCH)
+        finish(release, rows.sources, rows=len(rows.table), rejected=rows.rejected())
+    return release
+
+
+def _facts(title: Title, table: pa.Table) -> list[DanmuFact]:
+    """Comments per second of each day, of each territory and of `*`, which is their sum."""
+    if not len(table):
+        return []
+    placed = pc.is_valid(table["offset_s"]).to_numpy(zero_copy_only=False)
+    offset = pc.fill_null(table["offset_s"], 0).to_numpy().astype(np.int64)
+    seconds = max(title.runtime_s, int(offset.max()) + 1)
+    days = table["day"].combine_chunks().dictionary_encode()
+    territories = table["territory"].combine_chunks().dictionary_encode()
+    day_of, territory_of = days.indices.to_numpy(), territories.indices.to_numpy()
+    facts = []
+    for d, day in enumerate(days.dictionary.to_pylist()):
+        in_day = day_of == d
+        for t, territory in [(-1, ALL), *enumerate(territories.dictionary.to_pylist())]:
+            here = in_day if t < 0 else in_day & (territory_of == t)
+            if here.any():
+                facts.append(_fact(title, day, territory, here, placed, offset, seconds))
+    return facts
+
+
+def _fact(
+    title: Title,
+    day: date,
+    territory: str,
+    here: NDArray[np.bool_],
+    placed: NDArray[np.bool_],
+    offset: NDArray[np.int64],
+    seconds: int,
+) -> DanmuFact:
+    counts = np.bincount(offset[here & placed], minlength=seconds).astype(np.int64)
+    return DanmuFact(
+        title=title,
+        territory=territory,
+        from_day=day,
+        until=day + _ONE_DAY,
+        comments=int(here.sum()),
+        unplaced=int((here & ~placed).sum()),
+        curves=curves.pack(counts[np.newaxis]),
+    )
+
+
+def _comments(title: Title, table: pa.Table) -> list[DanmuComment]:
+    """One a live comment with something to read, in the order of the content.
+
+    A comment without a sender id is a sender of its own only once: a text's unknown senders
+    together count as one, so that one person cannot lift a text over the rule of three.
+    """
+    if not len(table):
+        return []
+    columns = ("offset_s", "day", "text", "sender_id", "likes", "territory")
+    rows = list(zip(*(table[c].to_pylist() for c in columns), strict=True))
+    senders: dict[str, set[str | None]] = defaultdict(set)
+    for _, _, text, sender, _, _ in rows:
+        senders[normalised(text)].add(sender)
+    comments = []
+    for offset, day, text, _, likes, territory in rows:
+        shown = mask(text).strip()
+        if shown:
+            comments.append(
+                DanmuComment(
+                    title=title,
+                    territory=territory,
+                    from_day=day,
+                    until=day + _ONE_DAY,
+                    content_second=offset,
+                    text=shown,
+                    repeats=len(senders[normalised(text)]),
+                    likes=likes,
+                )
+            )
+    return sorted(comments, key=_place)
+
+
+def _place(comment: DanmuComment) -> tuple[int, date]:
+    second = comment.content_second
+    return (2**31 if second is None else second, comment.from_day)

@@ -1,0 +1,94 @@
+"""Whose titles are (holdings), and what grants make of it (entitlements)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from engagement.admin_pages import ReadOnlyAdmin
+from partners import grants, territories
+from partners.admin.base import AuditedAdmin, staff
+from partners.admin.choices import TerritoriesField, in_order
+from partners.models import Entitlement, Holding
+
+
+class HoldingForm(forms.ModelForm):
+    territories = TerritoriesField(label=_("territories"))
+
+    class Meta:
+        model = Holding
+        fields = ("partner", "title", "territories", "from_day", "until")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        in_order(self, "from_day", "until")
+        return cleaned
+
+
+@admin.register(Holding)
+class HoldingAdmin(AuditedAdmin):
+    """Saving or removing one refreshes what granted series open."""
+
+    form = HoldingForm
+    audit_subject = "holding"
+    list_display = ("title", "partner", "where", "from_day", "until")
+    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("partner", "title")
+    search_fields = (
+        "partner__slug", "partner__name_zh", "partner__name_en",
+        "title__slug", "title__name_zh", "title__name_en",
+    )  # fmt: skip
+    autocomplete_fields = ("partner", "title")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("partner", "title") if obj else ()
+
+    @admin.display(description=_("territories"))
+    def where(self, holding: Holding) -> str:
+        return "、".join(territories.name(t) for t in holding.territories)
+
+    def save_model(
+        self, request: HttpRequest, obj: Holding, form: forms.ModelForm, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        self._refresh(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Holding) -> None:
+        super().delete_model(request, obj)
+        self._refresh(request, obj)
+
+    def _refresh(self, request: HttpRequest, holding: Holding) -> None:
+        for effect in grants.refresh([holding.title_id], by=staff(request), request=request):
+            told = (
+                _t("%(partner)s now sees %(title)s by grant %(grant)s.")
+                if effect.gains
+                else _t("%(partner)s no longer sees %(title)s by grant %(grant)s.")
+            )
+            self.message_user(
+                request,
+                told
+                % {
+                    "partner": effect.grant.partner,
+                    "title": effect.title,
+                    "grant": effect.grant.contract_reference,
+                },
+                messages.WARNING,
+            )
+
+
+@admin.register(Entitlement)
+class EntitlementAdmin(ReadOnlyAdmin):
+    """Why can this partner see that title: the rows that both walls read."""
+
+    list_display = (
+        "partner", "title", "grant", "families", "territories", "exits", "data_from",
+        "data_until", "valid_until",
+    )  # fmt: skip
+    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("partner", "title", "grant", "grant__partner")
+    search_fields = ("partner__slug", "title__slug", "title__name_zh", "grant__contract_reference")

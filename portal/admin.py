@@ -1,0 +1,11 @@
+"""What other packages put into the admin and staff should not find there.
+
+Addresses decide who may sign in: they are changed by their owner, by a mail to the address.
+"""
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from django.contrib import admin
+
+for model in (EmailAddress, EmailConfirmation):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)

@@ -1,0 +1,101 @@
+"""manage.py ingest PATH...: landed files in, published Releases out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentParser
+from datetime import date
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.core.management.base import BaseCommand, CommandError
+
+from engagement.formats import Options, format_names
+from engagement.pipeline.ingest import ingest
+from engagement.pipeline.landing import Refused, Summary
+from engagement.pipeline.staging import Missing
+
+_WIDTH = 28
+_QUIET_S = 10.0
+
+
+class Bar:
+    """A progress bar on a terminal; elsewhere a line now and then."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out, self.on_terminal = out, out.isatty()
+        self.said_at = time.monotonic()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if not total:
+            return
+        if self.on_terminal:
+            filled = _WIDTH * done // total
+            bar = "#" * filled + "." * (_WIDTH - filled)
+            self.out.write(f"\r{stage:<9} [{bar}] {done}/{total} ")
+            if done == total:
+                self.out.write("\n")
+            self.out.flush()
+        elif done == total or time.monotonic() - self.said_at > _QUIET_S:
+            self.said_at = time.monotonic()
+            self.out.write(f"{stage} {done}/{total}\n")
+            self.out.flush()
+
+
+class Command(BaseCommand):
+    help = "Take in landed files (titles, segments, danmu; .gz too) and publish what they say."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders")
+        parser.add_argument("--format", choices=format_names(), help="instead of recognising it")
+        parser.add_argument("--engine", choices=("embedded", "spark"), default="embedded")
+        parser.add_argument("--title", metavar="ID", help="title_id of files that do not say")
+        parser.add_argument("--territory", metavar="XX", help="territory of rows that do not say")
+        parser.add_argument(
+            "--day", type=date.fromisoformat, metavar="D", help="day of rows without a time"
+        )
+        parser.add_argument(
+            "--withdraw", action="append", default=[], metavar="NAME", help="take a source back"
+        )
+        parser.add_argument("--sample", action="store_true", help="mark all of it as sample data")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["engine"] == "spark":
+            raise CommandError("--engine spark is not there yet: use embedded")
+        if not options["paths"] and not options["withdraw"]:
+            raise CommandError("name files or folders to take in, or --withdraw NAME")
+        said = {key: options[key] for key in ("title", "territory", "day", "format")}
+        started = time.monotonic()
+        try:
+            summary = ingest(
+                options["paths"],
+                Options(**said),
+                withdraw=options["withdraw"],
+                sample=options["sample"],
+                progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
+            )
+        except (Refused, Missing) as error:
+            raise CommandError(str(error)) from error
+        if options["verbosity"]:
+            self.stdout.write(told(summary, time.monotonic() - started))
+        if summary.quarantined:
+            sys.exit(1)
+
+
+def told(summary: Summary, seconds: float) -> str:
+    """The summary in words."""
+    lines = [
+        f"files      {summary.files} ({summary.unchanged} unchanged,"
+        f" {len(summary.quarantined)} quarantined, {summary.withdrawn} withdrawn)",
+        f"rows read  {summary.rows_read} ({summary.rows_kept} kept)",
+    ]
+    for reason, rows in sorted(summary.rejected.items()):
+        lines.append(f"rejected   {rows} {reason}")
+    if summary.duplicates:
+        lines.append(f"duplicates {summary.duplicates} (counted once)")
+    if summary.held_changes:
+        lines.append(f"held       {summary.held_changes} title changes wait for a second person")
+    lines.append(f"releases   {summary.releases}")
+    lines += [f"quarantined {name}: {why}" for name, why in sorted(summary.quarantined.items())]
+    return "\n".join([*lines, f"took       {seconds:.1f} s"])

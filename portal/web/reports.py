@@ -1,0 +1,170 @@
+"""The reports page: bundles asked for and received, their progress, and their file."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from engagement.models import Title
+from engagement.scope import Scope, Window
+from partners.access import scope_for
+from partners.models import Membership
+from portal.web.doors import may_order, partner_page
+from portal.web.windows import recent
+from reports.downloads import bundle_for, bundles_of, is_downloadable, open_bundle
+from reports.models import LANGUAGES, Bundle
+from reports.plan import EXIT, CannotAsk, ask_bundle
+from reports.schedules import next_due, schedules_of
+
+BUNDLES_A_PAGE = 20
+
+
+class AskForm(forms.Form):
+    """What a bundle is to hold. The titles offered are those that may leave as a file."""
+
+    titles = forms.MultipleChoiceField(
+        label=_("Titles"), widget=forms.CheckboxSelectMultiple, error_messages={
+            "required": _("Choose at least one title."),
+        },
+    )  # fmt: skip
+    since = forms.DateField(label=_("From"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    until = forms.DateField(
+        label=_("Until (this day not counted)"),
+        widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
+    )
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES)
+
+    def __init__(self, *args: Any, titles: list[Title], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["titles"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(str(t.pk), t.name) for t in titles]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since >= until:
+            self.add_error("until", _("The end is after the first day."))
+        return cleaned
+
+
+@partner_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
+    scope = scope_for(membership, EXIT)
+    titles = titles_of(scope)
+    form = AskForm(
+        request.POST if request.method == "POST" else None,
+        titles=titles,
+        initial=_initial(request, titles),
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            bundle = _ask(membership, form)
+        except CannotAsk as problem:
+            form.add_error(None, str(problem))
+        else:
+            messages.success(
+                request, _("The bundle is being made. A mail follows when it is done.")
+            )
+            return redirect("report", partner=membership.partner.slug, id=bundle.pk)
+    page = Paginator(bundles_of(membership), BUNDLES_A_PAGE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "partner/reports.html",
+        {
+            "form": form if may_order(membership) and titles else None,
+            "asked_of": titles,
+            "may_order": may_order(membership),
+            "page": page,
+            "bundles": described(membership, page.object_list),
+            "schedules": [
+                (schedule, next_due(schedule))
+                for schedule in schedules_of(membership)
+                .select_related("owner__user")
+                .prefetch_related("recipients__user")
+            ],
+        },
+    )
+
+
+@partner_page
+@require_GET
+def report(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    """One bundle. The link of a mail comes here: sign-in first, then the grant again."""
+    [entry] = described(membership, [bundle_for(membership, id)])
+    return render(request, "partner/report.html", {"entry": entry})
+
+
+@partner_page
+@require_GET
+def progress(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    """The part of a page that htmx asks for every two seconds while the bundle is made."""
+    [entry] = described(membership, [bundle_for(membership, id)])
+    return render(request, "partner/_bundle.html", {"entry": entry})
+
+
+@partner_page
+@require_GET
+def download(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponseBase:
+    artefact, file = open_bundle(membership, id, request=request)
+    response = FileResponse(
+        file, as_attachment=True, filename=artefact.name, content_type="application/zip"
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def titles_of(scope: Scope) -> list[Title]:
+    """The titles of a scope, a series before its episodes."""
+    return sorted(
+        Title.objects.filter(pk__in=scope.titles()).select_related("parent"),
+        key=lambda t: ((t.parent or t).slug, t.parent is not None, t.slug),
+    )
+
+
+def described(membership: Membership, bundles: Any) -> list[dict[str, Any]]:
+    """Each bundle with the names of its titles and what may be done with it."""
+    ids = {pk for b in bundles for pk in b.titles or ()}
+    names = {t.pk: t.name for t in Title.objects.filter(pk__in=ids)}
+    return [
+        {
+            "bundle": bundle,
+            "titles": [names[pk] for pk in bundle.titles or () if pk in names],
+            "window": Window(bundle.from_day, bundle.until),
+            "downloadable": is_downloadable(bundle),
+            "own": bundle.recipient_id == membership.pk,
+        }
+        for bundle in bundles
+    ]
+
+
+def _initial(request: HttpRequest, titles: list[Title]) -> dict[str, Any]:
+    window = recent()
+    slug = request.GET.get("title", "")
+    return {
+        "titles": [str(t.pk) for t in titles if t.slug == slug],
+        "since": window.since,
+        "until": window.until,
+        "language": get_language() or "zh-hans",
+    }
+
+
+def _ask(membership: Membership, form: AskForm) -> Bundle:
+    asked = form.cleaned_data
+    return ask_bundle(
+        membership=membership,
+        titles=[int(pk) for pk in asked["titles"]],
+        window=Window(asked["since"], asked["until"]),
+        language=asked["language"],
+    )

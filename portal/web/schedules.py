@@ -1,0 +1,176 @@
+"""Weekly schedules: make, change, pause, resume, delete. The rules are reports/schedules.py's."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from engagement.models import Title
+from engagement.scope import Refused
+from partners.access import scope_for
+from partners.models import Membership
+from portal.web.doors import may_order, partner_page
+from portal.web.reports import titles_of
+from reports import schedules
+from reports.models import LANGUAGES, Schedule
+from reports.plan import EXIT
+
+WEEKDAYS = [
+    (0, _("Monday")),
+    (1, _("Tuesday")),
+    (2, _("Wednesday")),
+    (3, _("Thursday")),
+    (4, _("Friday")),
+    (5, _("Saturday")),
+    (6, _("Sunday")),
+]
+_FIRST_ZONES = (
+    "Asia/Shanghai",
+    "Asia/Hong_Kong",
+    "Asia/Tokyo",
+    "Europe/London",
+    "America/New_York",
+)
+
+
+class ScheduleForm(forms.Form):
+    """Choices are offered here; reports/schedules.py checks them again."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    titles = forms.MultipleChoiceField(
+        label=_("Titles"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None chosen: all that the recipient may see."),
+    )
+    weekday = forms.TypedChoiceField(label=_("Weekday"), choices=WEEKDAYS, coerce=int)
+    hour = forms.TypedChoiceField(
+        label=_("Hour"), choices=[(h, f"{h:02}:00") for h in range(24)], coerce=int
+    )
+    zone = forms.ChoiceField(label=_("Time zone"))
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES)
+    recipients = forms.MultipleChoiceField(
+        label=_("Recipients"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one recipient.")},
+    )
+
+    def __init__(
+        self, *args: Any, titles: list[Title], members: list[Membership], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        rest = sorted(z for z in available_timezones() if "/" in z and z not in _FIRST_ZONES)
+        choices: dict[str, list[Any]] = {
+            "titles": [(str(t.pk), t.name) for t in titles],
+            "zone": [(z, z) for z in (*_FIRST_ZONES, *rest)],
+            "recipients": [
+                (str(m.pk), f"{m.user.get_full_name()} · {m.get_role_display()}") for m in members
+            ],
+        }
+        for name, offered in choices.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = offered
+
+    def values(self) -> dict[str, Any]:
+        """What reports/schedules.py asks for."""
+        chosen = dict(self.cleaned_data)
+        chosen["titles"] = [int(pk) for pk in chosen["titles"]] or None
+        chosen["recipients"] = [UUID(pk) for pk in chosen["recipients"]]
+        return chosen
+
+
+@partner_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest, membership: Membership) -> HttpResponse:
+    if not may_order(membership):
+        raise Refused
+    initial = {
+        "weekday": 2,
+        "hour": 9,
+        "zone": "Asia/Shanghai",
+        "language": get_language() or "zh-hans",
+        "recipients": [str(membership.pk)],
+    }
+    form = _form(request, membership, initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            schedules.create(membership=membership, request=request, **form.values())
+        except schedules.NotValid as problem:
+            form.add_error(problem.field, problem.message)
+        else:
+            messages.success(request, _("The schedule is kept."))
+            return redirect("reports", partner=membership.partner.slug)
+    return render(request, "partner/schedule.html", {"form": form, "schedule": None})
+
+
+@partner_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    schedule = schedules.schedule_for(membership, id)
+    form = _form(request, membership, _written(schedule))
+    if request.method == "POST" and form.is_valid():
+        try:
+            schedules.edit(membership=membership, schedule_id=id, request=request, **form.values())
+        except schedules.NotValid as problem:
+            form.add_error(problem.field, problem.message)
+        else:
+            messages.success(request, _("The schedule is kept."))
+            return redirect("reports", partner=membership.partner.slug)
+    return render(request, "partner/schedule.html", {"form": form, "schedule": schedule})
+
+
+@partner_page
+@require_POST
+def pause(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    schedules.pause(membership=membership, schedule_id=id, request=request)
+    return redirect("reports", partner=membership.partner.slug)
+
+
+@partner_page
+@require_POST
+def resume(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    schedules.resume(membership=membership, schedule_id=id, request=request)
+    return redirect("reports", partner=membership.partner.slug)
+
+
+@partner_page
+@require_POST
+def delete(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    schedules.delete(membership=membership, schedule_id=id, request=request)
+    messages.success(request, _("The schedule is deleted. Bundles that it made stay."))
+    return redirect("reports", partner=membership.partner.slug)
+
+
+def _form(request: HttpRequest, membership: Membership, initial: dict[str, Any]) -> ScheduleForm:
+    return ScheduleForm(
+        request.POST if request.method == "POST" else None,
+        initial=initial,
+        titles=titles_of(scope_for(membership, EXIT)),
+        members=list(
+            Membership.objects.select_related("user").filter(
+                partner_id=membership.partner_id, user__is_active=True
+            )
+        ),
+    )
+
+
+def _written(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "name": schedule.name,
+        "titles": [str(pk) for pk in schedule.titles or ()],
+        "weekday": schedule.weekday,
+        "hour": schedule.hour,
+        "zone": schedule.zone,
+        "language": schedule.language,
+        "recipients": [str(m.pk) for m in schedule.recipients.all()],
+    }

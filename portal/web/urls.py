@@ -1,0 +1,26 @@
+"""The pages. Every URL that names a partner has passed portal/web/middleware.py."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.web import home, portfolio, reports, schedules, title
+
+_REPORTS = "p/<slug:partner>/reports/"
+_SCHEDULE = _REPORTS + "schedule/"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("p/<slug:partner>/", portfolio.portfolio, name="portfolio"),
+    path("p/<slug:partner>/titles/<slug:slug>/", title.title, name="title"),
+    path("p/<slug:partner>/titles/<slug:slug>/csv/<str:resource>/", title.csv, name="csv"),
+    path(_REPORTS, reports.reports, name="reports"),
+    path(_SCHEDULE + "new/", schedules.create, name="schedule-new"),
+    path(_SCHEDULE + "<uuid:id>/", schedules.edit, name="schedule"),
+    path(_SCHEDULE + "<uuid:id>/pause/", schedules.pause, name="schedule-pause"),
+    path(_SCHEDULE + "<uuid:id>/resume/", schedules.resume, name="schedule-resume"),
+    path(_SCHEDULE + "<uuid:id>/delete/", schedules.delete, name="schedule-delete"),
+    path(_REPORTS + "<uuid:id>/", reports.report, name="report"),
+    path(_REPORTS + "<uuid:id>/progress/", reports.progress, name="report-progress"),
+    path(_REPORTS + "<uuid:id>/download/", reports.download, name="download"),
+]

@@ -1,0 +1,150 @@
+"""What was asked for, what was built and what went out: staff read.
+
+The work itself is in reports/jobs.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from engagement.admin_pages import ReadOnlyAdmin, lines
+from engagement.models import Title
+from partners.audit import record
+from partners.models import User
+from reports import jobs
+from reports.models import Bundle, Delivery, Schedule
+
+_PARTNER = ("partner", admin.RelatedOnlyFieldListFilter)
+
+
+def _titles(ids: list[int] | None) -> str:
+    if ids is None:
+        return _t("all that the recipient may see")
+    return "、".join(str(t) for t in Title.objects.filter(pk__in=ids)) or "–"
+
+
+class JobAdmin(ReadOnlyAdmin):
+    """A piece of work: its state, and what went wrong."""
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_shown(self, job: Any) -> SafeString:
+        return format_html(
+            '<span class="state state-{}">{}</span>', job.state, job.get_state_display()
+        )
+
+    @admin.display(description=_("problem"))
+    def trouble(self, job: Any) -> SafeString | str:
+        if not job.problem:
+            return self.get_empty_value_display()
+        return format_html('<div class="problem">{}</div>', lines(job.problem.splitlines()))
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyAdmin):
+    list_display = ("name", "partner", "owner", "when", "language", "paused_at")
+    list_filter = (_PARTNER, ("paused_at", admin.EmptyFieldListFilter))
+    list_select_related = ("partner", "owner__user", "owner__partner")
+    search_fields = ("name", "partner__slug")
+    fields = (
+        "name", "partner", "owner", "when", "language", "covered", "recipients", "paused_at",
+        "made_at",
+    )  # fmt: skip
+
+    @admin.display(description=_("when"))
+    def when(self, schedule: Schedule) -> str:
+        days = (
+            _t("Monday"), _t("Tuesday"), _t("Wednesday"), _t("Thursday"), _t("Friday"),
+            _t("Saturday"), _t("Sunday"),
+        )  # fmt: skip
+        return f"{days[schedule.weekday]} {schedule.hour:02d}:00 {schedule.zone}"
+
+    @admin.display(description=_("titles"))
+    def covered(self, schedule: Schedule) -> str:
+        return _titles(schedule.titles)
+
+
+@admin.register(Bundle)
+class BundleAdmin(JobAdmin):
+    list_display = (
+        "id", "partner", "recipient", "from_day", "until", "state_shown", "attempts", "made_at",
+        "done_at",
+    )  # fmt: skip
+    list_filter = ("state", _PARTNER, "made_at")
+    list_select_related = ("partner", "recipient__user", "recipient__partner")
+    search_fields = ("id", "partner__slug", "recipient__user__email")
+    date_hierarchy = "made_at"
+    fields = (
+        "id", "partner", "recipient", "run", ("from_day", "until"), "covered", "language",
+        "state_shown", ("step", "progress"), "failure", "trouble", "attempts",
+        ("made_at", "done_at"), "file", "sent", "purged_at",
+    )  # fmt: skip
+
+    @admin.display(description=_("titles"))
+    def covered(self, bundle: Bundle) -> str:
+        return _titles(bundle.titles)
+
+    actions = ("try_again",)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reports.change_bundle")
+
+    @admin.action(description=_("Try failed bundles again"), permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Bundle]) -> None:
+        actor = request.user if isinstance(request.user, User) else None
+        restarted = 0
+        for bundle in queryset.select_related("partner"):
+            if jobs.restart(bundle.pk):
+                restarted += 1
+                record(
+                    "bundle.restarted",
+                    actor=actor,
+                    partner=bundle.partner,
+                    target=bundle.pk,
+                    request=request,
+                )
+        told = ngettext("%d bundle is queued again.", "%d bundles are queued again.", restarted)
+        self.message_user(request, told % restarted, messages.SUCCESS)
+
+    @admin.display(description=_("artefact"))
+    def file(self, bundle: Bundle) -> str:
+        artefact = getattr(bundle, "artefact", None)
+        return f"{artefact.name} · SHA-256 {artefact.sha256}" if artefact else "–"
+
+    @admin.display(description=_("deliveries"))
+    def sent(self, bundle: Bundle) -> SafeString:
+        return format_html(
+            '<a href="{}?bundle__id__exact={}">{}</a>',
+            reverse("admin:reports_delivery_changelist"),
+            bundle.pk,
+            bundle.deliveries.count(),
+        )
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(JobAdmin):
+    list_display = (
+        "address", "partner", "channel", "state_shown", "attempts", "made_at", "sent_at",
+    )  # fmt: skip
+    list_filter = ("state", _PARTNER, "channel", "made_at")
+    list_select_related = ("partner",)
+    search_fields = ("address", "partner__slug", "message_id", "bundle__id")
+    date_hierarchy = "made_at"
+    fields = (
+        "address", "partner", "recipient", "bundle", "channel", "state_shown", "failure", "trouble",
+        "attempts", ("made_at", "sent_at"), "message_id",
+    )  # fmt: skip
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        if lookup == "bundle__id__exact":
+            return True
+        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]

@@ -86,19 +86,23 @@ class Broker:
     """A Valkey of its own on a socket."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.socket = folder / "valkey.sock"
+        self.start()
+        self.client = redis.Redis(unix_socket_path=str(self.socket))
+
+    def start(self) -> None:
         self.process = subprocess.Popen(
             [
                 str(valkey.program()),
                 *("--port", "0"),
                 *("--unixsocket", str(self.socket)),
-                *("--dir", str(folder)),
+                *("--dir", str(self.folder)),
                 *("--save", ""),
             ],
             stdout=subprocess.DEVNULL,
         )
         wait_until(lambda: valkey.answers(self.socket), 10)
-        self.client = redis.Redis(unix_socket_path=str(self.socket))
 
     @property
     def url(self) -> str:
@@ -108,10 +112,14 @@ class Broker:
     def celery_url(self) -> str:
         return f"redis+socket://{self.socket}?virtual_host=0"
 
-    def close(self) -> None:
-        self.client.close()
+    def kill(self) -> None:
+        """Gone with all it held."""
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
 
 
 class Background:
@@ -121,12 +129,12 @@ class Background:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         database = connection.settings_dict
-        name, host = database["NAME"], database["HOST"]
+        host = database["HOST"] or database["OPTIONS"]["host"]
         port = f"&port={database['PORT']}" if database["PORT"] else ""
         self.environment = {
             **os.environ,
             # the web's login, as in production: the worker has no right of its own
-            "DATABASE_URL": f"postgres://dailies_web@/{name}?host={quote(str(host))}{port}",
+            "DATABASE_URL": f"postgres://dailies_web@/{database['NAME']}?host={quote(str(host))}{port}",
             "DATABASE_LOGIN": "web",
             "PRODUCTION": "0",
             "REDIS_URL": broker.url,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from celery import current_app
 from pytest_django.fixtures import Settings
 
 from reports.render.bundle import Bundle, build_bundle
@@ -61,12 +62,21 @@ def mailbox(settings: Settings) -> Iterator[Mailbox]:
     box.close()
 
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
+@pytest.fixture(scope="session")
+def running_broker() -> Iterator[Broker]:
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:  # a socket's path is short
         running = Broker(Path(folder))
+        current_app.conf.broker_url = current_app.conf.broker_write_url = running.celery_url
         yield running
+        current_app.pool.force_close_all()
         running.close()
+
+
+@pytest.fixture
+def broker(running_broker: Broker) -> Broker:
+    """An empty broker, which this process rings as well."""
+    running_broker.client.flushall()
+    return running_broker
 
 
 @pytest.fixture

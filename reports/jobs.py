@@ -191,7 +191,8 @@ def ring(model: type[Job], job_id: UUID) -> None:
 def claim(model: type[Job], job_id: UUID) -> Claim | None:
     """Take a queued job that is due; None where it is not, or somebody else has it."""
     with acting_as(WORKER), connection.cursor() as cursor:
-        cursor.execute(_of(_CLAIM, model), {"id": job_id, "lease": lease()})
+        values: dict[str, Any] = {"id": job_id, "lease": lease()}
+        cursor.execute(_of(_CLAIM, model), values)
         row = cursor.fetchone()
     return Claim(model, job_id, row[0]) if row else None
 
@@ -269,21 +270,17 @@ def sweep() -> list[UUID]:
     Returns the ids that were rung for.
     """
     rung: list[UUID] = []
+    values: dict[str, Any] = {
+        "allowed": LOSSES_ALLOWED,
+        "backoff": timedelta(seconds=settings.JOB_BACKOFF_SECONDS),
+        "again": timedelta(seconds=settings.JOB_RING_SECONDS),
+    }
     for model in TASKS:
         with acting_as(WORKER), connection.cursor() as cursor:
-            cursor.execute(
-                _of(_TAKE_BACK, model),
-                {
-                    "allowed": LOSSES_ALLOWED,
-                    "backoff": timedelta(seconds=settings.JOB_BACKOFF_SECONDS),
-                },
-            )
+            cursor.execute(_of(_TAKE_BACK, model), values)
             for job_id, state in cursor.fetchall():
                 log.warning("%s %s lost its worker: %s", model.__name__, job_id, state)
-            cursor.execute(
-                _of(_RING_AGAIN, model),
-                {"again": timedelta(seconds=settings.JOB_RING_SECONDS)},
-            )
+            cursor.execute(_of(_RING_AGAIN, model), values)
             ids = [row[0] for row in cursor.fetchall()]
             for job_id in ids:
                 ring(model, job_id)
@@ -294,7 +291,7 @@ def sweep() -> list[UUID]:
 def _fenced(sql: str, claim: Claim, **values: Any) -> bool:
     with acting_as(WORKER), connection.cursor() as cursor:
         cursor.execute(_of(sql, claim.model), {"id": claim.id, "attempt": claim.attempt, **values})
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def _of(sql: str, model: type[Job]) -> str:

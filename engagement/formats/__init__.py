@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from engagement.formats.container import File
 from engagement.formats.registry import Format, chosen, formats
 from engagement.formats.title_map import read_title_map
@@ -54,3 +56,5 @@ def read(
         return chosen(file, options.format).read(file, options, catalogue, settings)
     except (MemoryError, RecursionError) as error:
         raise Quarantined(f"the file is too large or too deep to read: {error}") from error
+    except pa.ArrowException as error:
+        raise Quarantined(f"a column cannot be read: {error}") from error

@@ -154,9 +154,10 @@ def parquet_grid(file: File, known: Sequence[str]) -> Grid:
             source,
             thrift_string_size_limit=16 << 20,
             thrift_container_size_limit=1 << 20,
+            page_checksum_verification=True,
         )
         names = list(parquet.schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise Quarantined(f"the Parquet file is damaged or truncated: {error}") from error
     lowered = [n.strip().lower() for n in names]
     check_header(lowered, known)
@@ -174,7 +175,7 @@ def parquet_grid(file: File, known: Sequence[str]) -> Grid:
         columns = {name.strip().lower(): flat(table[name]) for name in wanted}
         for column in columns.values():
             column.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise Quarantined(f"the Parquet file is damaged: {error}") from error
     return _plain(columns, np.arange(1, table.num_rows + 1, dtype=np.int64), [])
 

@@ -46,14 +46,8 @@ def publish_danmu(
             comment.picked = comment.text in picked
         DanmuFact.objects.bulk_create(facts, _BATCH)
         DanmuComment.objects.bulk_create(comments, _BATCH)
-        rejected = {"duplicate": sum(rows.duplicates.values())}
-        by_source = {str(s): n for s, n in rows.duplicates.items()}
-        finish(
-            release,
-            rows.sources,
-            rows=len(rows.table),
-            rejected=rejected | {"duplicate_by_source": by_source},
-        )
+        release.rows, release.rejected = len(rows.table), rows.rejected()
+        finish([release], [rows.sources])
     return release
 
 

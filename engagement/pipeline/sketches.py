@@ -81,7 +81,8 @@ def hash_viewers(ids: Sequence[str], key: bytes) -> Hashes:
     hash_one = hashlib.blake2b
     digests = b"".join(hash_one(i.encode(), digest_size=8, key=key).digest() for i in ids)
     hashes = np.frombuffer(digests, "<u8").astype(np.uint64) >> np.uint64(1)
-    return np.maximum(hashes, np.uint64(1))
+    never_zero: Hashes = np.maximum(hashes, np.uint64(1))
+    return never_zero
 
 
 def smallest(hashes: Hashes, theta: int = EVERYTHING) -> Viewers:

@@ -44,6 +44,16 @@ class Rows:
     duplicates: Mapping[int, int]  # by Source
     two_viewers: int
 
+    def rejected(self) -> dict[str, object]:
+        """What was left out, as a Release keeps it."""
+        found: dict[str, object] = {}
+        if self.duplicates:
+            found["duplicate"] = sum(self.duplicates.values())
+            found["duplicate_by_source"] = {str(s): n for s, n in self.duplicates.items()}
+        if self.two_viewers:
+            found["two_viewers"] = self.two_viewers
+        return found
+
 
 def keep(path: Path) -> tuple[str, Path]:
     """Copy a landed file to where its bytes stay reachable: (SHA-256, its place there)."""
@@ -184,7 +194,7 @@ def segments_of(day: date, titles: Collection[str], sources: Iterable[int]) -> d
     after it counts as a new one. Raises Missing.
     """
     sources = sorted(sources)
-    until = day + ONE_DAY
+    until = day + 2 * ONE_DAY  # one day more than most sessions need saves asking twice
     while True:
         table = _query_segments(day, until, titles, sources)
         if table is None:

@@ -76,6 +76,8 @@ def stale_segments(live: Live) -> dict[date, set[str]]:
     }
     stale: dict[date, set[str]] = defaultdict(set)
     for key, day, digest, sources in _done(Release.Kind.SEGMENTS):
+        if day is None:
+            continue
         wanted.discard((key, day))
         if (
             sources - live.ids
@@ -100,7 +102,8 @@ def stale_danmu(live: Live) -> set[str]:
     return stale | wanted
 
 
-def _done(kind: str) -> list[tuple[str, date, str, frozenset[int]]]:
+def _done(kind: str) -> list[tuple[str, date | None, str, frozenset[int]]]:
+    """Of each unit that stands published: title_id, day, input digest, Sources."""
     rows = (
         Release.objects.filter(kind=kind, state=Release.State.DONE)
         .annotate(made_of=ArrayAgg("sources", filter=Q(sources__isnull=False), default=[]))

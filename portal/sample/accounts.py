@@ -12,6 +12,7 @@ import secrets
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 
 from partners.models import Membership, Partner, User
 from portal.sample.platform import PARTNERS, STAFF
@@ -35,7 +36,7 @@ def sample_password() -> str:
 
 def create_people() -> None:
     """Partners with their members, and the two of the staff, all able to sign in."""
-    password = sample_password()
+    password = make_password(sample_password())  # hashed once: it is meant to be slow
     for person in STAFF:
         _user(person.email, person.name, password, is_staff=True, is_superuser=True)
     for spec in PARTNERS:
@@ -46,6 +47,6 @@ def create_people() -> None:
 
 
 def _user(email: str, name: str, password: str, **fields: object) -> User:
-    user = User.objects.create_user(email, password, name=name, **fields)
+    user = User.objects.create(email=email, password=password, name=name, **fields)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user

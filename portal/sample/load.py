@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
+from django.utils import timezone
 
-from engagement.models import Source, Title
+from engagement.models import Title
 from engagement.settling import settled_until
 from partners.audit import record
 from partners.grants import approve
@@ -31,9 +32,7 @@ from portal.sample.platform import (
     SampleGrant,
     SampleSchedule,
 )
-from reports.models import Bundle, Schedule
-
-BUNDLE_DAYS = 28
+from reports.models import Bundle, Run, Schedule
 
 
 class SampleError(Exception):
@@ -59,7 +58,6 @@ def load(folder: Path, *, segments: int = 300_000, say: Callable[[str], None] = 
         say(f"writing the sample's landing files, 60 days before {until}")
         generate(folder, until=until, segments=segments)
     call_command("ingest", str(folder))
-    mark_as_sample(folder)
     set_up(until)
     say(f"{len(PARTNERS)} partners, {len(TITLES)} titles, {len(GRANTS)} grants are in")
 
@@ -81,20 +79,12 @@ def set_up(until: date) -> None:
     for grant in GRANTS:
         _grant(grant, titles, until)
     for schedule in SCHEDULES:
-        _schedule(schedule, titles)
-        _ask_for_bundles(schedule, titles, until)
+        _schedule(schedule, titles, until)
 
 
 def is_loaded() -> bool:
     """Whether the sample's people are in, which come last."""
     return Partner.objects.filter(slug__in=[p.slug for p in PARTNERS]).exists()
-
-
-def mark_as_sample(folder: Path) -> None:
-    """Mark the sample's titles and sources, so that every page and PDF of them says so."""
-    Title.objects.filter(key__in=[t.key for t in TITLES]).update(sample=True)
-    names = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()]
-    Source.objects.filter(name__in=names).update(sample=True)
 
 
 def _titles() -> dict[str, Title]:
@@ -143,32 +133,43 @@ def _member(partner: str, email: str) -> Membership:
     return Membership.objects.get(partner__slug=partner, user__email=email)
 
 
-def _schedule(spec: SampleSchedule, titles: dict[str, Title]) -> None:
+def _schedule(spec: SampleSchedule, titles: dict[str, Title], until: date) -> None:
+    """A weekly report whose last settled week is being made, and what its maker asked for."""
+    maker = _member(spec.partner, spec.by)
+    title_ids = sorted(titles[key].pk for key in spec.titles)
     schedule = Schedule.objects.create(
-        partner=Partner.objects.get(slug=spec.partner),
+        partner=maker.partner,
         name=spec.name,
-        owner=_member(spec.partner, spec.by),
-        titles=[titles[key].pk for key in spec.titles],
+        owner=maker,
+        titles=title_ids,
         weekday=spec.weekday,
         hour=spec.hour,
         zone=spec.zone,
         language=spec.language,
     )
-    schedule.recipients.set(_member(spec.partner, email) for email in spec.recipients)
-
-
-def _ask_for_bundles(spec: SampleSchedule, titles: dict[str, Title], until: date) -> None:
-    """A first bundle for each recipient of the schedule, of the last four settled weeks.
-
-    The row is the order: the worker is rung by nobody and finds it by itself.
-    """
-    for email in spec.recipients:
-        member = _member(spec.partner, email)
+    recipients = [_member(spec.partner, email) for email in spec.recipients]
+    schedule.recipients.set(recipients)
+    monday = until - timedelta(days=until.weekday())
+    run = Run.objects.create(
+        schedule=schedule,
+        partner=maker.partner,
+        from_day=monday - timedelta(days=7),
+        until=monday,
+        due_at=timezone.now(),
+    )
+    wanted: list[tuple[Membership, date, date, Run | None]] = [
+        (recipient, run.from_day, run.until, run) for recipient in recipients
+    ]
+    if spec.asked_days:
+        wanted.append((maker, until - timedelta(days=spec.asked_days), until, None))
+    for recipient, from_day, to_day, of_run in wanted:
+        # The row is the order: nobody rings, the worker's sweep finds it.
         Bundle.objects.create(
-            partner=member.partner,
-            recipient=member,
-            titles=[titles[key].pk for key in spec.titles],
-            from_day=until - timedelta(days=BUNDLE_DAYS),
-            until=until,
+            partner=recipient.partner,
+            recipient=recipient,
+            run=of_run,
+            titles=title_ids,
+            from_day=from_day,
+            until=to_day,
             language=spec.language,
         )

@@ -73,7 +73,8 @@ class SampleGrant:
 class SampleSchedule:
     """A weekly report: made by a member, sent to members, on `weekday` (0 is Monday).
 
-    Wednesday is the first day on which a week to Sunday has settled.
+    Wednesday is the first day on which a week to Sunday has settled. `asked_days` is how long
+    a period its maker has asked for by hand besides; 0 is none.
     """
 
     partner: str
@@ -85,6 +86,7 @@ class SampleSchedule:
     hour: int = 9
     zone: str = "Asia/Shanghai"
     language: str = "zh-hans"
+    asked_days: int = 0
 
 
 def _partner(slug: str, zh: str, en: str, *names: str) -> SamplePartner:
@@ -168,7 +170,7 @@ GRANTS: tuple[SampleGrant, ...] = (
 SCHEDULES: tuple[SampleSchedule, ...] = (
     SampleSchedule(
         "calico-cat", "每周数据报告", (CO_PRODUCTION, "SP-F14"), "owner@calico-cat.example.com",
-        ("owner@calico-cat.example.com", "viewer@calico-cat.example.com"),
+        ("owner@calico-cat.example.com", "viewer@calico-cat.example.com"), asked_days=28,
     ),
     SampleSchedule(
         "slow-train", "云上修理铺周报", ("SP-S01", "SP-F13"), "analyst@slow-train.example.com",

@@ -76,18 +76,18 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def sign(file: IO[str]) -> None:
-    """Write our process id into a lock file that we hold, for who wants to stop us."""
+def sign(file: IO[str], *more: str) -> None:
+    """Write our process id, and more, into a lock file that we hold, for who comes later."""
     file.truncate(0)
-    file.write(f"{os.getpid()}\n")
+    file.write(" ".join([str(os.getpid()), *more]) + "\n")
     file.flush()
 
 
 def signer(path: Path) -> int | None:
     """The process id written in a lock file."""
     try:
-        return int(path.read_text())
-    except (FileNotFoundError, ValueError):
+        return int(path.read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
         return None
 
 

@@ -22,7 +22,7 @@ from types import FrameType
 from portal.services.paths import PROJECT
 
 PR_SET_PDEATHSIG = 1
-POLL_S = 0.1
+POLL_S = 0.05
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -134,33 +134,39 @@ class Supervisor:
     def log_of(self, name: str) -> Path:
         return self.log_dir / f"{name}.log"
 
-    def start(self, child: Child) -> None:
-        """Start one child and wait until it is ready.
+    def start(self, *children: Child) -> None:
+        """Start children and wait until all of them are ready.
 
-        Raises Failed where it ends before, or is not ready in its time; Stopped on Ctrl-C.
+        Raises Failed where one ends before, or is not ready in its time; Stopped on Ctrl-C.
         """
-        self.check()
         began = time.monotonic()
-        child.before()
-        with self.log_of(child.name).open("ab") as log:
-            process = spawn(
-                child.argv,
-                env=child.env,
-                user=child.user,
-                orphaned=child.orphaned,
-                output=log.fileno(),
-            )
-        self.running.append((child, process))
-        while not child.ready():
+        for child in children:
             self.check()
-            if time.monotonic() - began > child.ready_within_s:
-                raise Failed(
-                    f"{child.name} is not ready after {child.ready_within_s:.0f} s"
-                    f"{self._last_words(child.name)}"
+            child.before()
+            with self.log_of(child.name).open("ab") as log:
+                process = spawn(
+                    child.argv,
+                    env=child.env,
+                    user=child.user,
+                    orphaned=child.orphaned,
+                    output=log.fileno(),
                 )
-            time.sleep(POLL_S)
+            self.running.append((child, process))
+        waiting = list(children)
+        while waiting:
+            self.check()
+            passed = time.monotonic() - began
+            for child in [child for child in waiting if child.ready()]:
+                waiting.remove(child)
+                self.say(f"  {child.name:<12} ready in {passed:.1f} s")
+            for child in waiting:
+                if passed > child.ready_within_s:
+                    raise Failed(
+                        f"{child.name} is not ready after {child.ready_within_s:.0f} s"
+                        f"{self._last_words(child.name)}"
+                    )
+            time.sleep(POLL_S if waiting else 0)
         self.check()
-        self.say(f"  {child.name:<12} ready in {time.monotonic() - began:.1f} s")
 
     def step(self, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> None:
         """Run a program to its end, its output on ours. Raises Failed where it fails."""

@@ -44,7 +44,7 @@ def hours(seconds: float | None) -> str:
     if seconds is None:
         return wording.ABSENT
     number = wording.hours(seconds, _language())
-    unit = pgettext("after a number", "hours")
+    unit = pgettext("after a number", "h")
     return f"{number}{unit}" if number.endswith(("万", "亿")) else f"{number} {unit}"
 
 

@@ -44,11 +44,11 @@ function dailiesMeasure(text, font) {
   }
   return { width: width * size / 1000 };
 }
-function dailiesHeight(data, view) {
-  return DailiesCharts.height(JSON.parse(data), JSON.parse(view));
-}
 function dailiesSvg(name, data, view, width, height) {
-  var option = DailiesCharts[name](JSON.parse(data), JSON.parse(view));
+  data = JSON.parse(data);
+  view = JSON.parse(view);
+  height = height || DailiesCharts.height(data, view);
+  var option = DailiesCharts[name](data, view);
   var chart = echarts.init(null, null, {
     renderer: "svg", ssr: true, width: width, height: height,
   });
@@ -81,8 +81,12 @@ class Engine:
             self._racer.eval(f'dailiesAdvances["{weight}"] = {table}')
         self._racer.eval("echarts.setPlatformAPI({ measureText: dailiesMeasure })")
 
-    def svg(self, name: str, data: Any, view: Mapping[str, Any], width: int, height: int) -> str:
+    def svg(
+        self, name: str, data: Any, view: Mapping[str, Any], width: int, height: int | None
+    ) -> str:
         """The chart that the builder `name` makes of `data`, as SVG of `width` x `height` px.
+
+        Without a height a timeline is as high as its lanes want.
 
         Raises ValueError for an unknown builder, ChartFailed where it cannot be drawn.
         """
@@ -91,11 +95,6 @@ class Engine:
         shown = {"font": f"'{FAMILY}'", "print": True, **view, "width": width, "height": height}
         raw = self._call("dailiesSvg", name, _json(data), _json(shown), width, height)
         return clean_svg(str(raw))
-
-    def height(self, data: Any, view: Mapping[str, Any]) -> int:
-        """How high, in px, the timeline of `data` wants to be."""
-        shown = {"print": True, **view}
-        return int(self._call("dailiesHeight", _json(data), _json(shown)))
 
     def _call(self, function: str, *arguments: Any) -> Any:
         try:
@@ -106,7 +105,7 @@ class Engine:
             raise ChartFailed(f"the chart could not be drawn: {error}") from error
 
 
-def svg(name: str, data: Any, view: Mapping[str, Any], width: int, height: int) -> str:
+def svg(name: str, data: Any, view: Mapping[str, Any], width: int, height: int | None) -> str:
     """`Engine.svg` of this process's engine."""
     return engine().svg(name, data, view, width, height)
 

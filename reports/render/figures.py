@@ -167,11 +167,12 @@ def hidden(results: Mapping[str, Result]) -> tuple[Hidden, ...]:
     """Empty cells by resource, column and reason, as `hidden_reason` gives them."""
     counted: Counter[tuple[str, str, str]] = Counter()
     for name, result in results.items():
-        for said in result.data.get("hidden_reason", ()):
-            for part in str(said or "").split(";"):
+        alike = Counter(str(said) for said in result.data.get("hidden_reason", ()) if said)
+        for said, rows in alike.items():
+            for part in said.split(";"):
                 column, _, reason = part.strip().rpartition(":")
                 if reason:
-                    counted[name, column, reason] += 1
+                    counted[name, column, reason] += rows
     return tuple(
         Hidden(name, column or None, reason, rows)
         for (name, column, reason), rows in sorted(counted.items())
@@ -179,9 +180,20 @@ def hidden(results: Mapping[str, Result]) -> tuple[Hidden, ...]:
 
 
 def chart_data(results: Mapping[str, Result]) -> dict[str, Any]:
-    """The curve families as the chart builder reads them, column by column."""
-    return {
-        name: {"data": {column: list(values) for column, values in results[name].data.items()}}
-        for name in CURVES
-        if name in results
+    """The curve families as the chart builder reads them, column by column.
+
+    Columns without a value are left out. So are the reasons, unless the whole curve is hidden:
+    a lane names a reason only then, and they are most of the bytes.
+    """
+    return {name: {"data": _drawn(results[name])} for name in CURVES if name in results}
+
+
+def _drawn(result: Result) -> dict[str, list[Cell]]:
+    filled = {
+        name: list(values)
+        for name, values in result.data.items()
+        if name != "hidden_reason" and any(value is not None for value in values)
     }
+    if filled:
+        return filled
+    return {name: list(result.data.get(name, ())) for name in ("content_second", "hidden_reason")}

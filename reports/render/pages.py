@@ -60,15 +60,9 @@ def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[
         "timeline": _timeline(curves, title, report, show) if curves else None,
         "danmu": "danmu" in results,
         "moments": _moments(title),
-        "hidden": [
-            {
-                **vars(h),
-                "said": _reason(h.reason),
-                "label": _label(results[h.resource], h, language),
-            }
-            for h in figures.hidden(results)
-        ],
+        "hidden": _hidden(results, language),
         "clipped": _clipped(results, language),
+        "provisional": any("provisional" in r.notes for r in results.values()),
     }
     return context
 
@@ -110,7 +104,7 @@ def _headline(
             {
                 "label": _("Plays"),
                 "value": wording.count(total.plays, language),
-                "note": wording.exact(total.plays) if (total.plays or 0) >= 1e4 else "",
+                "note": _exactly(total.plays, language),
             },
             _viewers(total, language),
             {
@@ -121,7 +115,7 @@ def _headline(
             {
                 "label": _("Completion rate"),
                 "value": wording.percent(total.completion_rate),
-                "note": _("reached 90% of the runtime"),
+                "note": _("reached nine tenths of the runtime"),
             },
         ]
     if retention is not None:
@@ -133,6 +127,12 @@ def _headline(
             }
         )
     return cells
+
+
+def _exactly(number: int | None, language: str) -> str:
+    """All digits, where the number above them is rounded to 万 or 亿."""
+    short = number is not None and wording.count(number, language) != wording.exact(number)
+    return wording.exact(number) if short else ""
 
 
 def _viewers(total: figures.Total, language: str) -> dict[str, str]:
@@ -165,6 +165,7 @@ def _viewing(viewing: Result, title: TitleReport, report: Report, show: Show) ->
             {
                 **_line(place, language, weekly=True),
                 "territory": _territories((place.territory,), language),
+                "window": place.window,
             }
             for place in places
         ]
@@ -211,8 +212,7 @@ def _timeline(
             for n, m in enumerate(title.moments, 1)
         ],
     }
-    drawing = engine.engine()
-    svg = drawing.svg("timeline", curves, view, CHART_WIDTH, drawing.height(curves, view))
+    svg = engine.svg("timeline", curves, view, CHART_WIDTH, None)
     said = [_("Timeline of %(title)s by content second.") % {"title": title.name(report.language)}]
     said += [
         _("Moment %(n)s: %(from)s to %(to)s, %(comments)s comments.")
@@ -241,6 +241,19 @@ def _moments(title: TitleReport) -> list[dict[str, Any]]:
     ]
 
 
+def _hidden(results: Mapping[str, Result], language: str) -> list[dict[str, Any]]:
+    """A line for each resource, reason and number of rows, with the columns it empties."""
+    together: dict[tuple[str, str, int], list[str]] = {}
+    for entry in figures.hidden(results):
+        key = (entry.resource, entry.reason, entry.rows)
+        together.setdefault(key, []).append(_label(results[entry.resource], entry, language))
+    comma = "、" if wording.is_chinese(language) else ", "
+    return [
+        {"resource": resource, "columns": comma.join(names), "said": _reason(reason), "rows": rows}
+        for (resource, reason, rows), names in together.items()
+    ]
+
+
 def _label(result: Result, entry: figures.Hidden, language: str) -> str:
     key = "zh" if wording.is_chinese(language) else "en"
     for column in result.resource.columns:
@@ -253,7 +266,7 @@ def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str
     """Where less was answered than asked: the resource, the window asked and what was answered."""
     said = []
     for name, result in results.items():
-        if "clipped" in result.notes or "clipped_to_scope" in result.notes:
+        if "clipped" in result.notes:
             parts = [
                 f"{_territories((p.territory,), language)} {wording.days(p.window, language)}"
                 for p in result.answered

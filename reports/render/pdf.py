@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
 FONT_SCHEME = "dailiesfont:"
 _SVG_URL = "data:image/svg+xml;base64,"
 _MISSING = "□"
+
+
+logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # else some lines a page
 
 
 class RenderFailed(RuntimeError):
@@ -121,6 +125,7 @@ def _drawable() -> frozenset[int]:
 
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+_UNCERTAIN = re.compile(r"[^\t\n\r\x20-\x7e]+")
 
 
 def printable(text: str) -> str:
@@ -129,11 +134,14 @@ def printable(text: str) -> str:
     Otherwise another font of the machine would step in, or nothing. Marks that turn the
     direction of writing are dropped.
     """
-    drawable = _drawable()
-    out: list[str] = []
-    for character in _INVISIBLE.sub("", unicodedata.normalize("NFC", text)):
-        if character in "\n\t" or ord(character) in drawable:
-            out.append(character)
-        elif not out or out[-1] != _MISSING:
-            out.append(_MISSING)
-    return "".join(out)
+    return _UNCERTAIN.sub(_in_our_glyphs, _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
+
+
+def _in_our_glyphs(run: re.Match[str]) -> str:
+    drawable, out = _drawable(), ""
+    for character in run[0]:
+        if ord(character) in drawable:
+            out += character
+        elif not out.endswith(_MISSING):
+            out += _MISSING
+    return out

@@ -238,7 +238,7 @@
       var stops = bySecond(data.retention, "stops", seconds, n);
       var typical = bySecond(data.retention, "typical_retention", seconds, n);
       lanes.push(retentionLane(data, retention, typical, fine, range, colours, text));
-      lanes.push(stopsLane(data, stops, sessions, coarse, range, colours, text, px));
+      lanes.push(stopsLane(data, stops, sessions, coarse, range, colours, text));
     }
     if (data.rewatch) {
       var at2 = column(data.rewatch, "content_second");
@@ -253,6 +253,7 @@
       var comments = bySecond(data.danmu, "comments", at3, n);
       lanes.push(danmuLane(data, comments, coarse, range, colours, text, view));
     }
+    lanes.forEach(function (lane) { if (lane.empty) lane.weight = Math.min(lane.weight, 44); });
     return lanes;
   }
 
@@ -280,8 +281,8 @@
 
   /** Of those watching, the share who leave within a bucket: stops / sessions a second, times
    * its width. Most leave at the end, which is no news: the scale is that of the first 90 %,
-   * and what passes it is cut at the edge and says how far it goes. */
-  function stopsLane(data, stops, sessions, step, range, colours, text, px) {
+   * and what passes it is cut at the edge, and the lane's head says how far it goes. */
+  function stopsLane(data, stops, sessions, step, range, colours, text) {
     var list = buckets(stops, range.left, range.right, step);
     var watching = buckets(sessions, range.left, range.right, step);
     var rate = function (b, i) {
@@ -298,24 +299,12 @@
     var series = [histogram("stops", outline(list, function (b) {
       return b.rate === null ? null : Math.min(b.rate, top);
     }), colours.stops, 0.75)];
-    if (cut.length) {
-      var worst = cut.reduce(function (a, b) { return b.rate > a.rate ? b : a; });
-      var inLeftHalf = worst.from - range.from < (range.to - range.from) / 2;
-      series.push({
-        id: "stops-cut", type: "scatter", symbolSize: 1, silent: true, animation: false,
-        itemStyle: { color: "transparent" },
-        data: [[inLeftHalf ? worst.to : worst.from, top * 0.72]],
-        label: {
-          show: true, position: inLeftHalf ? "right" : "left", distance: 4,
-          formatter: text.upTo(percent(worst.rate)), color: colours.stops, fontSize: 10,
-          backgroundColor: colours.card, padding: [1, 3], borderRadius: 2,
-        },
-      });
-    }
+    var worst = cut.reduce(function (a, b) { return a && a.rate >= b.rate ? a : b; }, null);
     return {
       id: "stops", colour: colours.stops, name: text.stops,
       note: text.leaving(text.width(step)), weight: 64, series: series, max: top,
       ticks: top, inverse: true, label: percent,
+      aside: worst ? clock(worst.from) + " " + text.upTo(percent(worst.rate)) : "",
       empty: hasValues(stops) ? "" : whyEmpty(data.retention, text),
       say: function (t) {
         var b = at(list, t);
@@ -389,6 +378,7 @@
   function histogram(id, points, colour, opacity) {
     var series = line(id, points, colour, 0);
     series.areaStyle = { color: colour, opacity: opacity, origin: "start" };
+    series.symbol = "none";
     return series;
   }
 
@@ -510,6 +500,7 @@
         splitLine: { show: !lane.empty, lineStyle: { color: colours.line, width: 1 } },
       });
       titles.push(laneName(lane, shape, box, colours, font));
+      if (lane.aside) titles.push(aside(lane, shape, box, font));
       if (lane.empty) titles.push(emptyNote(lane, shape, box, p.px, colours, font));
       lane.series.forEach(function (s, k) {
         s.xAxisIndex = i;
@@ -579,6 +570,17 @@
           a: { color: lane.colour, fontWeight: 700, fontSize: shape.name, fontFamily: font },
           b: { color: colours.grey, fontWeight: 400, fontSize: shape.name - 1, fontFamily: font },
         },
+      },
+    };
+  }
+
+  /** A word at the right end of a lane's head, in the lane's colour. */
+  function aside(lane, shape, box, font) {
+    return {
+      text: lane.aside, right: shape.right - 2, top: box.top - shape.head, padding: 2,
+      textStyle: {
+        fontFamily: font, fontSize: shape.name - 1, fontWeight: 400, color: lane.colour,
+        lineHeight: shape.head - 4,
       },
     };
   }

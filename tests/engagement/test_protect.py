@@ -104,9 +104,7 @@ def assert_protected(log: Log, pieces: tuple[Piece, ...]) -> None:
             people = watched(log, piece.since, piece.until, piece.territory, device)
             assert len(people) >= FLOOR, (piece, device)
         hidden = {
-            row[2]
-            for row in log
-            if watched(log, piece.since, piece.until, piece.territory, row[2])
+            row[2] for row in log if watched(log, piece.since, piece.until, piece.territory, row[2])
         } - piece.devices
         withheld = set().union(
             *(watched(log, piece.since, piece.until, piece.territory, d) for d in hidden)
@@ -121,20 +119,20 @@ def assert_protected(log: Log, pieces: tuple[Piece, ...]) -> None:
             assert not left or len(left) >= FLOOR, (device, span)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_every_piece_and_every_remainder_is_at_the_floor(log: Log) -> None:
     assert_protected(log, protect(cells(log), floor=FLOOR).pieces)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(logs())
 def test_day_by_day_is_the_same_as_all_at_once(log: Log) -> None:
     at_once = protect(cells(log), floor=FLOOR)
     assert [(p, p.devices) for p in by_day(log).pieces] == [(p, p.devices) for p in at_once.pieces]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(logs(), logs(days=4))
 def test_late_rows_leave_everything_protected(log: Log, late: Log) -> None:
     before = protect(cells(log), floor=FLOOR)

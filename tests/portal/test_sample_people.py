@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -79,17 +79,22 @@ def test_one_partner_has_pages_only_and_one_grant_has_lapsed(sample: date) -> No
 
 
 def test_recipients_of_schedules_have_a_first_bundle_coming(sample: date) -> None:
-    bundles = Bundle.objects.order_by("recipient__user__email")
-    assert [b.recipient.user.email for b in bundles] == [
+    weekly = Bundle.objects.filter(run__isnull=False).order_by("recipient__user__email")
+    assert [b.recipient.user.email for b in weekly] == [
         "analyst@slow-train.example.com",
         "owner@calico-cat.example.com",
         "owner@ninth-pier.example.com",
         "owner@slow-train.example.com",
         "viewer@calico-cat.example.com",
     ]
-    assert {(b.until, (b.until - b.from_day).days, b.state) for b in bundles} == {
-        (sample, 28, "queued")
-    }
+    for bundle in weekly:
+        assert bundle.state == Bundle.State.QUEUED
+        assert bundle.from_day.weekday() == 0
+        assert (bundle.until - bundle.from_day).days == 7
+        assert sample - timedelta(days=7) < bundle.until <= sample
+    asked = Bundle.objects.get(run__isnull=True)
+    assert asked.recipient.role == "owner"
+    assert (asked.from_day, asked.until) == (sample - timedelta(days=28), sample)
 
 
 def test_the_summary_is_read_by_the_webs_login_and_its_passwords_fit(sample: date) -> None:

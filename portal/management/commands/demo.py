@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import time
 from argparse import ArgumentParser
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
 
@@ -51,9 +55,12 @@ class Command(BaseCommand):
         servers.sign(lock)
         try:
             port = site.choose_port(options["port"], or_another=options["once"])
+            env = environment(places, port)
+            servers.sign(lock, env["BASE_URL"])
             with Supervisor(places.log) as supervisor, servers.in_use(places):
                 try:
-                    serve(supervisor, places, port=port, began=began, options=options)
+                    env.update(mail_environment(places))
+                    serve(supervisor, places, env=env, port=port, began=began, options=options)
                 finally:
                     supervisor.stop()  # before the servers that its children use
         except Stopped:
@@ -67,24 +74,27 @@ class Command(BaseCommand):
 
 
 def serve(
-    supervisor: Supervisor, places: Places, *, port: int, began: float, options: dict[str, Any]
+    supervisor: Supervisor,
+    places: Places,
+    *,
+    env: dict[str, str],
+    port: int,
+    began: float,
+    options: dict[str, Any],
 ) -> None:
     """Set up, serve, and with --once wait for the bundles.
 
     Raises Failed and Stopped as the supervisor does.
     """
-    env = environment(places, port)
-    base_url = env["BASE_URL"]
     set_up(verbosity=1)
     supervisor.step("migrations", [sys.executable, MANAGE, "migrate", "--verbosity", "1"], env=env)
     supervisor.check()
     for written in compile_messages():
         say(f"compiled {written.relative_to(PROJECT)}")
-    call_command("collectstatic", interactive=False, verbosity=1)
+    collect_static()
     load_sample(supervisor, env)
-    supervisor.start(site.web(port, env))
-    supervisor.start(site.worker(places, env))
-    supervisor.start(site.beat(places, env))
+    say("web, worker and beat ...")
+    supervisor.start(site.web(port, env), site.worker(places, env), site.beat(places, env))
     write_summary(supervisor, places, env)
     alive = servers_alive(places)
     if options["once"]:
@@ -94,7 +104,7 @@ def serve(
         write_summary(supervisor, places, env)
         say(f"\nevery bundle is built and delivered; {time.monotonic() - began:.0f} s in all")
         return
-    tell(places, base_url, seconds=time.monotonic() - began)
+    tell(places, env["BASE_URL"], seconds=time.monotonic() - began)
     supervisor.watch(alive, every_s=0.5)
 
 
@@ -102,9 +112,32 @@ def environment(places: Places, port: int) -> dict[str, str]:
     """What the portal's processes are told beside our own environment."""
     env = {"PYTHONUNBUFFERED": "1", "BEAT_SCHEDULE": str(places.run / "beat")}
     env["BASE_URL"] = os.environ.get("BASE_URL") or f"http://localhost:{port}"
-    if "mail" in servers.wanted():
-        env["EMAIL_URL"] = f"smtp://127.0.0.1:{places.mail_port()}"
     return env
+
+
+def mail_environment(places: Places) -> dict[str, str]:
+    """Where the mail catcher listens, once it does."""
+    if "mail" not in servers.wanted():
+        return {}
+    return {"EMAIL_URL": f"smtp://127.0.0.1:{places.mail_port()}"}
+
+
+def collect_static() -> None:
+    """Gather and compress the static files, unless they are the ones of the last time."""
+    began = time.monotonic()
+    found = hashlib.sha256()
+    for finder in get_finders():
+        for path, storage in sorted(finder.list([]), key=lambda pair: pair[0]):
+            file = os.stat(storage.path(path))
+            found.update(f"{path} {file.st_size} {file.st_mtime_ns}\n".encode())
+    stamp = Path(settings.STATIC_ROOT) / ".made_of"
+    if stamp.exists() and stamp.read_text() == found.hexdigest():
+        return
+    say("static files ...")
+    # report/ is the PDF's own style, with addresses that only its renderer knows
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["report"])
+    stamp.write_text(found.hexdigest())
+    say(f"static files: {time.monotonic() - began:.1f} s")
 
 
 def load_sample(supervisor: Supervisor, env: dict[str, str]) -> None:
@@ -136,11 +169,9 @@ def servers_alive(places: Places) -> Any:
 
 
 def where(places: Places) -> str:
-    """Where the demo that runs here is served, as far as it has said so."""
-    try:
-        return str(json.loads((places.var / "demo.json").read_text())["base_url"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return "still starting"
+    """Where the demo that runs here is served, as it wrote beside its process id."""
+    said = servers.Locks.of(places).demo.read_text().split()
+    return said[1] if len(said) > 1 else "still starting"
 
 
 def tell(places: Places, base_url: str, *, seconds: float) -> None:

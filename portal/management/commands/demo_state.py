@@ -16,6 +16,8 @@ from engagement.roles import STAFF, acting_as
 
 POLL_S = 1.0
 SAY_EVERY_S = 10.0
+FIRST_WITHIN_S = 60.0
+"""Schedules become bundles at the next sweep, so there may be none at first."""
 DONE = "done"
 LOST_STATES = ("failed", "cancelled", "unknown")
 
@@ -55,9 +57,10 @@ def counts() -> dict[str, dict[str, int]]:
 def wait(*, within_s: float) -> None:
     """Return once every bundle is built and every delivery sent, telling how it goes.
 
-    Raises CommandError where one is lost, or at the end of the time, or where there are none.
+    Raises CommandError where one is lost, at the end of the time, or where none appears.
     """
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
+    deadline = began + within_s
     told, told_at = "", 0.0
     while True:
         now = counts()
@@ -71,6 +74,8 @@ def wait(*, within_s: float) -> None:
             raise CommandError(f"a bundle or a mail is {', '.join(lost)}:{text}")
         if set(bundles) == {DONE} and set(deliveries) == {DONE}:
             return
+        if not bundles and time.monotonic() > began + FIRST_WITHIN_S:
+            raise CommandError(f"no bundle appeared within {FIRST_WITHIN_S:.0f} s")
         if time.monotonic() > deadline:
             raise CommandError(f"not done after {within_s:.0f} s:{text}")
         time.sleep(POLL_S)

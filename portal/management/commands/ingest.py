@@ -12,7 +12,8 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from engagement.formats import Options, format_names
-from engagement.pipeline.ingest import Refused, Summary, ingest
+from engagement.pipeline.ingest import ingest
+from engagement.pipeline.landing import Refused, Summary
 from engagement.pipeline.staging import Missing
 
 _WIDTH = 28

@@ -1,0 +1,235 @@
+"""Landed files into the ledger of Sources and into staging; nothing is published here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import timezone
+
+from engagement import formats
+from engagement.formats import Catalogue, Landed, Options, Quarantined, Reading, Rejects
+from engagement.models import Ingest, Rejected, Source, Title
+from engagement.pipeline import staging
+from engagement.pipeline.titles import upsert_titles
+from engagement.roles import PUBLISH, acting_as
+
+MAP_NAME = "titles.map.csv"
+SAMPLE_MARK = "SAMPLE"
+"""A file of this name marks everything in its folder as sample data."""
+
+_NOT_DATA = (MAP_NAME, SAMPLE_MARK)
+_NOT_DATA_STEMS = ("readme", "license", "licence", "manifest")
+
+
+class Refused(Exception):
+    """The run as a whole cannot be done; says why."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to land. `name` is its path under the folder ingested."""
+
+    path: Path
+    name: str
+    root: Path | None
+    sample: bool
+
+    @property
+    def is_titles(self) -> bool:
+        return self.path.name.lower().startswith("titles")
+
+
+@dataclass
+class Summary:
+    """What one run read, refused and published."""
+
+    files: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    rows_read: int = 0
+    rows_kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    held_changes: int = 0
+    releases: int = 0
+    quarantined: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**vars(self), "rejected": dict(self.rejected)}
+
+
+def find(paths: Sequence[Path], *, sample: bool) -> list[File]:
+    """The files to land, titles first, then by name. Raises Refused."""
+    found: dict[str, File] = {}
+    for path in paths:
+        if not path.exists():
+            raise Refused(f"there is no {path}")
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        root = path if path.is_dir() else None
+        for one in inside:
+            relative = one.relative_to(path) if root else Path(one.name)
+            if root and not _is_data(relative):
+                continue
+            marked = sample or (root is not None and _is_marked(one, root))
+            name = relative.as_posix()
+            if name in found and found[name].path.resolve() != one.resolve():
+                raise Refused(
+                    f"{found[name].path} and {one} would both be called {name}, and the second "
+                    "replace the first: ingest the folder that holds both"
+                )
+            found[name] = File(one, name, root, marked)
+    return sorted(found.values(), key=lambda f: (not f.is_titles, f.name))
+
+
+def _is_data(relative: Path) -> bool:
+    if any(part.startswith(".") for part in relative.parts):
+        return False
+    name = relative.name
+    return name not in _NOT_DATA and name.split(".")[0].lower() not in _NOT_DATA_STEMS
+
+
+def _is_marked(path: Path, root: Path) -> bool:
+    return any(
+        (folder / SAMPLE_MARK).exists()
+        for folder in path.parents
+        if folder == root or root in folder.parents
+    )
+
+
+def title_maps(
+    files: Sequence[File], run: Ingest, summary: Summary
+) -> dict[Path | None, dict[tuple[str, str], str]]:
+    """What each folder's titles.map.csv say, with names as under the folder ingested."""
+    maps: dict[Path | None, dict[tuple[str, str], str]] = {}
+    roots = {f.root for f in files if f.root} | {f.path.parent for f in files if not f.root}
+    for root in sorted(roots):
+        entries: dict[tuple[str, str], str] = {}
+        of_folder = any(f.root == root for f in files)
+        for path in sorted(root.rglob(MAP_NAME) if of_folder else root.glob(MAP_NAME)):
+            name = path.relative_to(root)
+            try:
+                for (file, part), title in formats.read_title_map(path).items():
+                    entries[(name.parent / file).as_posix(), part] = title
+                    entries.setdefault((file, part), title)
+            except Quarantined as error:
+                _quarantine(File(path, name.as_posix(), root, False), error, None, run, summary)
+        maps[root] = entries
+        if any(f.root is None and f.path.parent == root for f in files):
+            maps[None] = maps.get(None, {}) | entries
+    return maps
+
+
+def land(
+    file: File,
+    options: Options,
+    title_map: Mapping[tuple[str, str], str],
+    run: Ingest,
+    summary: Summary,
+) -> None:
+    """One file into the ledger and into staging; nothing of it is published yet."""
+    summary.files += 1
+    sha256, place = staging.keep(file.path)
+    said = {key: str(value) for key, value in vars(options).items() if value is not None}
+    with acting_as(PUBLISH):
+        now_live = Source.objects.filter(name=file.name, state=Source.State.LIVE).first()
+    if now_live and (now_live.sha256, now_live.options) == (sha256, said):
+        summary.unchanged += 1
+        return
+    source = Source(
+        name=file.name,
+        sha256=sha256,
+        kind=_guess_kind(file),
+        format=options.format or "",
+        options=said,
+        state=Source.State.QUARANTINED,
+        ingest=run,
+        size_bytes=file.path.stat().st_size,
+        problem="reading it was not finished: ingest it again",
+        sample=file.sample,
+    )
+    with acting_as(PUBLISH):
+        source.save()
+        runtimes = dict(Title.objects.values_list("key", "runtime_s"))
+    reading = Reading(
+        home=settings.HOME_TERRITORY,
+        zone=ZoneInfo(settings.TIME_ZONE),
+        now=timezone.now(),
+        title_map=title_map,
+    )
+    try:
+        landed = formats.read(
+            place, name=file.name, options=options, catalogue=Catalogue(runtimes), settings=reading
+        )
+    except Quarantined as error:
+        _quarantine(file, error, source, run, summary)
+        return
+    _take_in(source, landed, summary)
+
+
+def _guess_kind(file: File) -> str:
+    stem = file.path.name.lower()
+    for kind in (Source.Kind.TITLES, Source.Kind.SEGMENTS):
+        if stem.startswith(kind.value):
+            return kind
+    return Source.Kind.DANMU
+
+
+def _quarantine(
+    file: File, error: Quarantined, source: Source | None, run: Ingest, summary: Summary
+) -> None:
+    source = source or Source(
+        name=file.name, sha256=staging.keep(file.path)[0], kind=_guess_kind(file), ingest=run
+    )
+    source.state = Source.State.QUARANTINED
+    source.problem = error.problem
+    source.rows_read = error.rows_read
+    with acting_as(PUBLISH):
+        source.save()
+        _write_rejected(source, error.rejected)
+    summary.quarantined[file.name] = error.problem
+    summary.rows_read += error.rows_read
+
+
+def _write_rejected(source: Source, rejected: Mapping[str, Rejects]) -> None:
+    Rejected.objects.bulk_create(
+        Rejected(source=source, reason=reason, rows=r.rows, examples=r.examples)
+        for reason, r in rejected.items()
+    )
+
+
+def _take_in(source: Source, landed: Landed, summary: Summary) -> None:
+    """Make a read file the live Source of its name."""
+    source.kind, source.format = landed.kind, landed.format
+    source.rows_read, source.rows_kept = landed.rows_read, len(landed.table)
+    source.state, source.problem = Source.State.LIVE, ""
+    if landed.kind != Source.Kind.TITLES:
+        staging.stage(source.pk, landed.kind, landed.table)
+    with acting_as(PUBLISH):
+        rejected = dict(landed.rejected)
+        # The newest landing of a name counts: two runs with one name do not undo each other.
+        Source.objects.select_for_update().filter(name=source.name).order_by("pk").first()
+        newer = Source.objects.filter(
+            name=source.name, state=Source.State.LIVE, pk__gt=source.pk
+        ).exists()
+        if newer:
+            source.state = Source.State.REPLACED
+        else:
+            Source.objects.filter(name=source.name, state=Source.State.LIVE).update(
+                state=Source.State.REPLACED
+            )
+        if landed.kind == Source.Kind.TITLES and not newer:
+            lost, held = upsert_titles(landed.table, source)
+            summary.held_changes += held
+            if lost:
+                rejected["unknown_title"] = Rejects(len(lost), lost[:20])
+        source.save()
+        _write_rejected(source, rejected)
+    summary.rows_read += landed.rows_read
+    summary.rows_kept += len(landed.table)
+    summary.rejected.update({reason: r.rows for reason, r in rejected.items()})

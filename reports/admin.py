@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from engagement.admin_pages import ReadOnlyAdmin, lines
+from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from engagement.models import Title
 from partners.audit import record
 from partners.models import User
@@ -30,7 +30,7 @@ _PARTNER = ("partner", admin.RelatedOnlyFieldListFilter)
 def _titles(ids: list[int] | None) -> str:
     if ids is None:
         return _t("all that the recipient may see")
-    return "、".join(str(t) for t in Title.objects.filter(pk__in=ids)) or "–"
+    return listed(Title.objects.filter(pk__in=ids))
 
 
 class JobAdmin(ReadOnlyAdmin):

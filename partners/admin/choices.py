@@ -10,7 +10,8 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import FilteredSelectMultiple
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
@@ -47,13 +48,26 @@ def exit_choices() -> list[tuple[str, Any]]:
     return [(e, EXIT_NAMES.get(e, e)) for e in EXITS]
 
 
+capfirst_lazy = lazy(capfirst, str)
+
+
 class CodesField(forms.MultipleChoiceField):
     """Some of a known list, kept in the list's order."""
 
     def __init__(
-        self, *, choices: Callable[[], list[tuple[str, Any]]], widget: Any = None, **options: Any
+        self,
+        *,
+        label: str | Promise,
+        choices: Callable[[], list[tuple[str, Any]]],
+        widget: Any = None,
+        **options: Any,
     ) -> None:
-        super().__init__(choices=choices, widget=widget or forms.CheckboxSelectMultiple, **options)
+        super().__init__(
+            label=capfirst_lazy(label),
+            choices=choices,
+            widget=widget or forms.CheckboxSelectMultiple,
+            **options,
+        )
         self.known = choices
 
     def prepare_value(self, value: Any) -> Any:

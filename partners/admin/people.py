@@ -20,10 +20,11 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from engagement.admin_pages import listed
 from engagement.models import Title
 from partners import suspension
 from partners.admin.base import AuditedAdmin, staff
-from partners.admin.choices import FAMILY_NAMES, CodesField, family_choices
+from partners.admin.choices import FAMILY_NAMES, CodesField, capfirst_lazy, family_choices
 from partners.invitations import InvitationError, invite
 from partners.models import Entitlement, Grant, Invitation, Membership, Partner
 
@@ -187,7 +188,7 @@ class MembershipForm(forms.ModelForm):
     )
     only_titles = forms.ModelMultipleChoiceField(
         Title.objects.all(),
-        label=_("only these titles"),
+        label=capfirst_lazy(_("only these titles")),
         required=False,
         widget=AutocompleteSelectMultiple(Grant._meta.get_field("titles"), admin.site),
     )
@@ -256,7 +257,7 @@ class MembershipAdmin(AuditedAdmin):
             n = len(member.limit_titles)
             told.append(ngettext("%d title", "%d titles", n) % n)
         if member.limit_families is not None:
-            told.append("、".join(str(FAMILY_NAMES.get(f, f)) for f in member.limit_families))
+            told.append(listed(FAMILY_NAMES.get(f, f) for f in member.limit_families))
         return " · ".join(told) or "–"
 
 

@@ -57,12 +57,7 @@ def run(query: Query, scope: Scope) -> Result:
         result = READERS[resource.name](
             Read(resource, query, parts, reach, scope.exit, title.runtime_s)
         )
-    notes = list(result.notes)
-    if query.parts is not None and _is_narrower(query, parts):
-        notes.append("clipped")
-    if query.window.until > settled_until():
-        notes.append("provisional")
-    return replace(result, notes=tuple(notes), sample=title.sample)
+    return _with_notes(result, title)
 
 
 def measured(scope: Scope, title_id: int, families: Iterable[str] | None = None) -> Window | None:
@@ -144,6 +139,16 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
     return Window(since, until) if since else None
 
 
+def _with_notes(result: Result, title: Title) -> Result:
+    """The result as it is answered: whether it was clipped, is provisional, is sample data."""
+    query, notes = result.asked, list(result.notes)
+    if query.parts is not None and _is_narrower(query, result.answered):
+        notes.append("clipped")
+    if query.window.until > settled_until():
+        notes.append("provisional")
+    return replace(result, notes=tuple(notes), sample=title.sample)
+
+
 def _is_narrower(query: Query, parts: tuple[Part, ...]) -> bool:
     return query.window != EVER and any(p.window != query.window for p in parts)
 
@@ -163,7 +168,7 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
         reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
-    return [replace(result, sample=titles[result.asked.title_id].sample) for result in results]
+    return [_with_notes(result, titles[result.asked.title_id]) for result in results]
 
 
 def measured_each(scope: Scope, title_ids: Iterable[int]) -> dict[int, Window]:

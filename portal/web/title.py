@@ -104,6 +104,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "chart": _chart(request, membership, found, answers),
             "may_order": may_order(membership),
             "sample": found.sample,
+            "episodes": _children(scope, found),
         },
     )
 
@@ -132,6 +133,15 @@ def csv(request: HttpRequest, membership: Membership, slug: str, resource: str) 
     response = HttpResponse(to_csv(result), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{found.slug}-{resource}.csv"'
     return response
+
+
+def _children(scope: Scope, title: Title) -> list[Title]:
+    """The granted episodes and trailers of a series, in the order of release."""
+    if title.kind != Title.Kind.SERIES:
+        return []
+    return list(
+        title.children.filter(pk__in=scope.titles()).order_by("kind", "released_on", "slug")
+    )
 
 
 def _default_window(scope: Scope, title: Title, measured: Window | None) -> Window:

@@ -46,7 +46,8 @@ quick: setup ## the tests without the slow ones and the browser
 walls: setup ## the walls on another PostgreSQL: PG_BIN=/usr/lib/postgresql/15/bin
 	@test -n "$(PG_BIN)" || { echo "say where: make walls PG_BIN=/usr/lib/postgresql/15/bin"; exit 1; }
 	@PORTAL_PG_BIN="$(PG_BIN)" DAILIES_VAR="$(CURDIR)/var/walls" $(MANAGE) services -- \
-		$(PY) -m pytest -n $(JOBS) -m "not browser" tests/test_walls.py tests/partners $(ARGS)
+		$(PY) -m pytest -n $(JOBS) -m "not browser" tests/test_walls.py tests/partners \
+		tests/portal/test_setup_database.py $(ARGS)
 
 services: setup ## start PostgreSQL, Valkey and the mail catcher for work with manage.py
 	@$(MANAGE) services

@@ -87,7 +87,8 @@ class SourceAdmin(ReadOnlyAdmin):
     inlines = (RejectedInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
-        return super().get_queryset(request).annotate(refused_rows=Sum("rejected__rows"))
+        rows: QuerySet[Source] = super().get_queryset(request)
+        return rows.annotate(refused_rows=Sum("rejected__rows"))
 
     @admin.display(description=_("rows read"), ordering="rows_read")
     def read(self, source: Source) -> str:

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -25,6 +26,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def listed(values: Iterable[object]) -> str:
+    """The values in one line, separated as the reader's language does; a dash for none."""
+    comma = ", " if (get_language() or "").startswith("en") else "、"
+    return comma.join(str(v) for v in values) or "–"
 
 
 def lines(values: Iterable[object]) -> SafeString:
@@ -47,7 +54,7 @@ def _plain(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, (list, tuple)):
-        return ", ".join(_plain(v) for v in value) or "–"
+        return listed(_plain(v) for v in value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)

@@ -43,7 +43,7 @@ class AdminSite(admin.AdminSite):
         query = urlencode({REDIRECT_FIELD_NAME: back})
         return HttpResponseRedirect(f"{settings.LOGIN_URL}?{query}")
 
-    def logout(
+    def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method != "POST":
@@ -51,7 +51,7 @@ class AdminSite(admin.AdminSite):
         logout(request)
         return HttpResponseRedirect(settings.LOGIN_URL)
 
-    def password_change(
+    def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return HttpResponseRedirect("/account/password/change/")

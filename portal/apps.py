@@ -6,10 +6,7 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        from portal import (
-            celery,  # noqa: F401  the app by which every process rings
-            checks,
-        )
+        from portal import celery, checks  # noqa: F401  every process rings by that app
 
         if settings.PRODUCTION:
             checks.refuse_to_start()

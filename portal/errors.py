@@ -10,6 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 
@@ -32,7 +33,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 404, "not_found", _("There is nothing here, or not for you."))
+    response = _answer(request, 404, "not_found", _("There is nothing here, or not for you."))
+    patch_vary_headers(response, ["Accept-Language", "Cookie"])
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

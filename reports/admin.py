@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from engagement.admin_pages import ReadOnlyAdmin, lines
+from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from engagement.models import Title
+from partners.audit import record
+from partners.models import User
+from reports import jobs
 from reports.models import Bundle, Delivery, Schedule
 
 _PARTNER = ("partner", admin.RelatedOnlyFieldListFilter)
@@ -25,10 +30,12 @@ _PARTNER = ("partner", admin.RelatedOnlyFieldListFilter)
 def _titles(ids: list[int] | None) -> str:
     if ids is None:
         return _t("all that the recipient may see")
-    return "、".join(str(t) for t in Title.objects.filter(pk__in=ids)) or "–"
+    return listed(Title.objects.filter(pk__in=ids))
 
 
 class JobAdmin(ReadOnlyAdmin):
+    """A piece of work: its state, and what went wrong."""
+
     @admin.display(description=_("state"), ordering="state")
     def state_shown(self, job: Any) -> SafeString:
         return format_html(
@@ -78,13 +85,35 @@ class BundleAdmin(JobAdmin):
     date_hierarchy = "made_at"
     fields = (
         "id", "partner", "recipient", "run", ("from_day", "until"), "covered", "language",
-        "state_shown", ("step", "progress"), "trouble", "attempts", ("made_at", "done_at"),
-        "file", "sent", "purged_at",
+        "state_shown", ("step", "progress"), "failure", "trouble", "attempts",
+        ("made_at", "done_at"), "file", "sent", "purged_at",
     )  # fmt: skip
 
     @admin.display(description=_("titles"))
     def covered(self, bundle: Bundle) -> str:
         return _titles(bundle.titles)
+
+    actions = ("try_again",)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reports.change_bundle")
+
+    @admin.action(description=_("Try failed bundles again"), permissions=["retry"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Bundle]) -> None:
+        actor = request.user if isinstance(request.user, User) else None
+        restarted = 0
+        for bundle in queryset.select_related("partner"):
+            if jobs.restart(bundle.pk):
+                restarted += 1
+                record(
+                    "bundle.restarted",
+                    actor=actor,
+                    partner=bundle.partner,
+                    target=bundle.pk,
+                    request=request,
+                )
+        told = ngettext("%d bundle is queued again.", "%d bundles are queued again.", restarted)
+        self.message_user(request, told % restarted, messages.SUCCESS)
 
     @admin.display(description=_("artefact"))
     def file(self, bundle: Bundle) -> str:
@@ -111,7 +140,7 @@ class DeliveryAdmin(JobAdmin):
     search_fields = ("address", "partner__slug", "message_id", "bundle__id")
     date_hierarchy = "made_at"
     fields = (
-        "address", "partner", "recipient", "bundle", "channel", "state_shown", "trouble",
+        "address", "partner", "recipient", "bundle", "channel", "state_shown", "failure", "trouble",
         "attempts", ("made_at", "sent_at"), "message_id",
     )  # fmt: skip
 

@@ -20,19 +20,19 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
+from django.utils.translation import override
 
 from engagement.roles import WORKER, acting_as
 from partners.access import scope_for
 from partners.audit import record
 from reports import jobs
 from reports.jobs import Claim
-from reports.models import Delivery, Job
+from reports.models import LANGUAGES, Delivery, Job
 from reports.plan import EXIT, covered
 
 log = logging.getLogger(__name__)
 
 SEND_WITHIN = timedelta(days=1)
-LANGUAGES = {"zh-hans": "zh-hans", "en": "en"}
 
 Failure = Job.Failure
 
@@ -93,7 +93,7 @@ def send(delivery_id: UUID) -> bool:
 def message_of(delivery: Delivery) -> EmailMultiAlternatives:
     """The mail: in the recipient's language, one recipient, a link, no figures."""
     user, bundle = delivery.recipient.user, delivery.bundle
-    language = LANGUAGES.get(user.language, "zh-hans")
+    language = user.language if user.language in dict(LANGUAGES) else settings.LANGUAGE_CODE
     values = {
         "portal": settings.PORTAL_NAME,
         "name": user.get_full_name(),
@@ -107,10 +107,14 @@ def message_of(delivery: Delivery) -> EmailMultiAlternatives:
         "link": f"{settings.BASE_URL}/p/{bundle.partner.slug}/reports/{bundle.pk}/",
         "language": language,
     }
-    subject = render_to_string(f"mail/bundle.{language}.subject.txt", values)
+    with override(language):  # the names of months
+        subject, body, html = (
+            render_to_string(f"mail/bundle.{language}.{kind}", values)
+            for kind in ("subject.txt", "txt", "html")
+        )
     message = EmailMultiAlternatives(
         subject=" ".join(subject.split()),
-        body=render_to_string(f"mail/bundle.{language}.txt", values),
+        body=body,
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[delivery.address],
         headers={
@@ -119,9 +123,7 @@ def message_of(delivery: Delivery) -> EmailMultiAlternatives:
             "Content-Language": "zh-Hans" if language == "zh-hans" else "en",
         },
     )
-    message.attach_alternative(
-        render_to_string(f"mail/bundle.{language}.html", values), "text/html"
-    )
+    message.attach_alternative(html, "text/html")
     return message
 
 
@@ -169,11 +171,7 @@ def _converse(claim: Claim, message: EmailMultiAlternatives) -> None:
 
     server = Conversation(before_data)
     try:
-        server.open()
-    except (OSError, smtplib.SMTPException) as problem:
-        # whatever it answers here is about us, not about this recipient: the address is not lost
-        raise _NotSent(_words(problem)) from problem
-    try:
+        _open(server)
         server.send_messages([message])
     except smtplib.SMTPRecipientsRefused as problem:
         [(code, words)] = problem.recipients.values()
@@ -191,11 +189,24 @@ def _converse(claim: Claim, message: EmailMultiAlternatives) -> None:
         _hang_up(server)
 
 
+def _open(server: Conversation) -> None:
+    """Connect, encrypt and sign in. Raises _NotSent.
+
+    Whatever the server answers here is about us, not about the recipient: it is never final.
+    """
+    try:
+        server.open()
+    except (OSError, smtplib.SMTPException) as problem:
+        raise _NotSent(_words(problem)) from problem
+
+
 def _hang_up(server: Conversation) -> None:
     """Close without waiting for a good-bye: what counts has been said."""
-    if server.connection is not None:
-        server.connection.close()
-        server.connection = None
+    # a connection that failed to encrypt or sign in is a partial one (Django 5.2.19)
+    for line in (server.connection, getattr(server, "_partial_connection", None)):
+        if line is not None:
+            line.close()
+    server.connection = None
 
 
 def _sent(claim: Claim, delivery: Delivery) -> bool:

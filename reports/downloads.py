@@ -65,15 +65,19 @@ def open_bundle(
     except FileNotFoundError:
         log.error("bundle %s: its file %s is gone", bundle.pk, artefact.path)
         raise Refused from None
-    record(
-        "bundle.downloaded",
-        actor=membership.user,
-        partner=membership.partner,
-        target=bundle.pk,
-        request=request,
-        sha256=artefact.sha256,
-        bytes=artefact.size_bytes,
-    )
+    try:
+        record(
+            "bundle.downloaded",
+            actor=membership.user,
+            partner=membership.partner,
+            target=bundle.pk,
+            request=request,
+            sha256=artefact.sha256,
+            bytes=artefact.size_bytes,
+        )
+    except BaseException:
+        file.close()
+        raise
     return artefact, file
 
 

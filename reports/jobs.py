@@ -88,6 +88,20 @@ WHERE id = %(id)s
   AND made_at + %(within)s > clock_timestamp() + %(after)s
 """
 
+_RESTART = """
+UPDATE {table}
+SET state = 'queued',
+    failure = '',
+    problem = '',
+    leases_lost = 0,
+    due_at = clock_timestamp(),
+    ring_at = clock_timestamp(),
+    lease_until = NULL,
+    done_at = NULL
+WHERE id = %(id)s
+  AND state = 'failed'
+"""
+
 _RING_AGAIN = """
 WITH due AS (
     SELECT id
@@ -177,7 +191,8 @@ def ring(model: type[Job], job_id: UUID) -> None:
 def claim(model: type[Job], job_id: UUID) -> Claim | None:
     """Take a queued job that is due; None where it is not, or somebody else has it."""
     with acting_as(WORKER), connection.cursor() as cursor:
-        cursor.execute(_of(_CLAIM, model), {"id": job_id, "lease": lease()})
+        values: dict[str, Any] = {"id": job_id, "lease": lease()}
+        cursor.execute(_of(_CLAIM, model), values)
         row = cursor.fetchone()
     return Claim(model, job_id, row[0]) if row else None
 
@@ -233,6 +248,16 @@ def retry(
     )
 
 
+def restart(bundle_id: UUID) -> bool:
+    """Queue a failed bundle anew, in the open transaction. False where it has not failed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_of(_RESTART, Bundle), {"id": bundle_id})
+        restarted: bool = cursor.rowcount == 1
+    if restarted:
+        ring(Bundle, bundle_id)
+    return restarted
+
+
 def backoff(attempt: int) -> timedelta:
     """How long to wait after the n-th attempt: 15 s, 1 min, 4 min, 16 min, 1 h, then 2 h."""
     seconds = min(settings.JOB_BACKOFF_SECONDS * 3 * 4 ** min(attempt - 1, 8), 7200)
@@ -245,21 +270,17 @@ def sweep() -> list[UUID]:
     Returns the ids that were rung for.
     """
     rung: list[UUID] = []
+    values: dict[str, Any] = {
+        "allowed": LOSSES_ALLOWED,
+        "backoff": timedelta(seconds=settings.JOB_BACKOFF_SECONDS),
+        "again": timedelta(seconds=settings.JOB_RING_SECONDS),
+    }
     for model in TASKS:
         with acting_as(WORKER), connection.cursor() as cursor:
-            cursor.execute(
-                _of(_TAKE_BACK, model),
-                {
-                    "allowed": LOSSES_ALLOWED,
-                    "backoff": timedelta(seconds=settings.JOB_BACKOFF_SECONDS),
-                },
-            )
+            cursor.execute(_of(_TAKE_BACK, model), values)
             for job_id, state in cursor.fetchall():
                 log.warning("%s %s lost its worker: %s", model.__name__, job_id, state)
-            cursor.execute(
-                _of(_RING_AGAIN, model),
-                {"again": timedelta(seconds=settings.JOB_RING_SECONDS)},
-            )
+            cursor.execute(_of(_RING_AGAIN, model), values)
             ids = [row[0] for row in cursor.fetchall()]
             for job_id in ids:
                 ring(model, job_id)
@@ -270,7 +291,7 @@ def sweep() -> list[UUID]:
 def _fenced(sql: str, claim: Claim, **values: Any) -> bool:
     with acting_as(WORKER), connection.cursor() as cursor:
         cursor.execute(_of(sql, claim.model), {"id": claim.id, "attempt": claim.attempt, **values})
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def _of(sql: str, model: type[Job]) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -137,7 +137,10 @@ def _make_runs_of(schedule_id: UUID, now: datetime) -> int:
         schedule = _active().select_for_update(of=("self",)).filter(pk=schedule_id).first()
         if schedule is None:
             return 0
+        newest = schedule.runs.aggregate(newest=Max("from_day"))["newest"]
         for week in settled_weeks(now):
+            if newest is not None and week.since <= newest:
+                continue  # a later slot chosen since must not bring an older week
             due = due_at(schedule, week)
             if schedule.active_from <= due <= now and _make_run(schedule, week, due, now):
                 made += 1

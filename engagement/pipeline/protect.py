@@ -106,6 +106,15 @@ def protect(
     )
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """One territory's viewers by the place of a `*` piece: of days that are in no piece of the
+    territory, and of each piece that spans more than one place (others cancel wholly)."""
+
+    loose: Mapping[int, People]
+    tied: Sequence[Mapping[int, People]]
+
+
 class _Board:
     """The pieces so far, and who is in them."""
 
@@ -173,59 +182,71 @@ class _Board:
                     grown = True
         return since, until
 
-    def spans(self, pieces: Iterable[Piece], device: str) -> Iterator[list[Piece]]:
-        """Each row of neighbouring `*` pieces that publish `device`, around `pieces`."""
+    def leaks(self, pieces: Iterable[Piece], device: str = ALL) -> bool:
+        """True where some remainder around `pieces` is of somebody, but fewer than the floor.
+
+        The spans looked at are rows of neighbouring `*` pieces that publish `device` and touch
+        one of `pieces`; the others are as they were.
+        """
         pieces = list(pieces)
         if not pieces:
-            return
+            return False
         since, until = self.neighbourhood(pieces)
-        row: list[list[Piece]] = [[]]
-        for piece in self.of(ALL):
-            if not piece.overlaps(since, until):
-                continue
-            if device == ALL or device in piece.devices:
-                row[-1].append(piece)
-            elif row[-1]:
-                row.append([])
-        for stretch in row:
-            for first in range(len(stretch)):
-                for end in range(first + 1, len(stretch) + 1):
-                    yield stretch[first:end]
+        wholes = [p for p in self.of(ALL) if p.overlaps(since, until)]
+        touched = [any(w.overlaps(p.since, p.until) for p in pieces) for w in wholes]
+        shown = [device == ALL or device in w.devices for w in wholes]
+        parts = [self._parts(territory, device, wholes) for territory in self.territories]
+        for first in range(len(wholes)):
+            touches = False
+            for last in range(first, len(wholes)):
+                if not shown[last]:
+                    break
+                touches = touches or touched[last]
+                if touches and 0 < self._remainder(parts, first, last) < self.floor:
+                    return True
+        return False
 
-    def remainder(self, span: Sequence[Piece], device: str) -> People:
-        """The fewest viewers left when territories are subtracted from pieces of `*`.
+    def _parts(self, territory: str, device: str, wholes: Sequence[Piece]) -> _Parts:
+        """A territory's days by the place of the `*` piece they lie in (-1: in none)."""
+        cells = self.cells.get((territory, device), {})
+        published = [p for p in self.of(territory) if device == ALL or device in p.devices]
+        loose: dict[int, People] = {}
+        tied: list[dict[int, People]] = [{} for _ in published]
+        at = piece = 0
+        for day, cell in cells.items():  # in order, like the pieces
+            while at < len(wholes) and wholes[at].until <= day:
+                at += 1
+            place = at if at < len(wholes) and wholes[at].since <= day else -1
+            while piece < len(published) and published[piece].until <= day:
+                piece += 1
+            inside = piece < len(published) and published[piece].since <= day
+            by_place = tied[piece] if inside else loose
+            by_place[place] = by_place.get(place, _NOBODY) | cell.people
+        loose.pop(-1, None)
+        return _Parts(loose, [t for t in tied if len(t) > 1])
 
-        Per territory and piece of it: what lies inside the span if the piece is not subtracted,
-        what lies outside if it is. At most some more than the floor are named.
+    def _remainder(self, parts: Iterable[_Parts], first: int, last: int) -> int:
+        """The fewest viewers left when territories are subtracted from `*` pieces first..last,
+        counted no further than the floor.
+
+        Of a territory's piece that lies across an end of the span, what is inside stays if the
+        piece is not subtracted, and what is outside appears if it is.
         """
         people = _NOBODY
-        for territory in self.territories:
-            cells = self.cells.get((territory, device), {})
-            inside = {d for d in cells for p in span if p.since <= d < p.until}
-            rest = set(inside)
-            for piece in self.of(territory):
-                if device != ALL and device not in piece.devices:
-                    continue
-                days = {d for d in cells if piece.since <= d < piece.until}
-                if not days & inside:
-                    continue
-                rest -= days
-                left = (
-                    self.union(territory, device, sorted(days & inside)),
-                    self.union(territory, device, sorted(days - inside)),
-                )
-                people |= min(left, key=len)
-            people |= self.union(territory, device, sorted(rest))
+        either: list[tuple[People, People]] = []
+        for part in parts:
+            for place, some in part.loose.items():
+                if first <= place <= last:
+                    people |= some
+            for tied in part.tied:
+                inside = [p for place, p in tied.items() if first <= place <= last]
+                if inside and len(inside) < len(tied):
+                    outside = [p for place, p in tied.items() if not first <= place <= last]
+                    either.append((_NOBODY.union(*inside), _NOBODY.union(*outside)))
             if len(people) >= self.floor:
-                return people
-        return people
-
-    def leaks(self, pieces: Iterable[Piece], device: str = ALL) -> bool:
-        """True where some remainder around `pieces` is of somebody, but fewer than the floor."""
-        return any(
-            0 < len(self.remainder(span, device)) < self.floor
-            for span in self.spans(pieces, device)
-        )
+                return self.floor
+        either.sort(key=lambda two: -min(map(len, two)))
+        return _fewest(people, either, self.floor)
 
     def decide_devices(self, fresh: set[Piece]) -> None:
         """Set the devices that each of `fresh` publishes."""
@@ -269,6 +290,18 @@ class _Board:
                 )
                 return smallest, device
         return None
+
+
+def _fewest(people: People, either: Sequence[tuple[People, People]], enough: int) -> int:
+    """How small a union of `people` with one of each pair can be; `enough` if no smaller.
+
+    Viewers stand in several territories, so the smaller of each pair is not always the choice.
+    """
+    if len(people) >= enough or not either:
+        return min(len(people), enough)
+    for choice in sorted(either[0], key=len):
+        enough = _fewest(people | choice, either[1:], enough)
+    return enough
 
 
 def _runs(board: _Board) -> Iterator[Piece]:

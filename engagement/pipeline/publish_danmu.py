@@ -46,7 +46,8 @@ def publish_danmu(
             comment.picked = comment.text in picked
         DanmuFact.objects.bulk_create(facts, _BATCH)
         DanmuComment.objects.bulk_create(comments, _BATCH)
-        finish(release, rows.sources, rows=len(rows.table), rejected=rows.rejected())
+        release.rows, release.rejected = len(rows.table), rows.rejected()
+        finish([release], [rows.sources])
     return release
 
 

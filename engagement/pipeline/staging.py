@@ -194,7 +194,7 @@ def segments_of(day: date, titles: Collection[str], sources: Iterable[int]) -> d
     after it counts as a new one. Raises Missing.
     """
     sources = sorted(sources)
-    until = day + ONE_DAY
+    until = day + 2 * ONE_DAY  # one day more than most sessions need saves asking twice
     while True:
         table = _query_segments(day, until, titles, sources)
         if table is None:

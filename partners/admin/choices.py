@@ -10,7 +10,8 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import FilteredSelectMultiple
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
@@ -47,20 +48,34 @@ def exit_choices() -> list[tuple[str, Any]]:
     return [(e, EXIT_NAMES.get(e, e)) for e in EXITS]
 
 
+capfirst_lazy = lazy(capfirst, str)
+
+
 class CodesField(forms.MultipleChoiceField):
     """Some of a known list, kept in the list's order."""
 
     def __init__(
-        self, *, choices: Callable[[], list[tuple[str, Any]]], widget: Any = None, **options: Any
+        self,
+        *,
+        label: str | Promise,
+        choices: Callable[[], list[tuple[str, Any]]],
+        widget: Any = None,
+        **options: Any,
     ) -> None:
-        super().__init__(choices=choices, widget=widget or forms.CheckboxSelectMultiple, **options)
+        super().__init__(
+            label=capfirst_lazy(label),
+            choices=choices,
+            widget=widget or forms.CheckboxSelectMultiple,
+            **options,
+        )
+        self.known = choices
 
     def prepare_value(self, value: Any) -> Any:
         return value.split(",") if isinstance(value, str) else value
 
     def clean(self, value: Any) -> list[str]:
         chosen = set(super().clean(value))
-        return [code for code, _label in self.choices if code in chosen]
+        return [code for code, _label in self.known() if code in chosen]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return sorted(initial or []) != sorted(data or [])

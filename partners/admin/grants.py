@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from engagement.admin_pages import listed
 from partners import grants, territories
 from partners.admin.base import AuditedAdmin, plain, staff
 from partners.admin.choices import (
@@ -119,10 +120,8 @@ class GrantAdmin(AuditedAdmin):
         "state_shown",
         "title_count",
         "what",
-        "valid_from",
-        "valid_until",
-        "made_by",
-        "approved_by",
+        "valid",
+        "two_people",
     )
     list_filter = (
         "state",
@@ -146,7 +145,7 @@ class GrantAdmin(AuditedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Grant | None = None) -> Any:
         asked = (
-            (None, {"fields": ("partner", "contract_reference")}),
+            (_("Contract"), {"fields": ("partner", "contract_reference")}),
             (
                 _("What it opens"),
                 {
@@ -170,7 +169,7 @@ class GrantAdmin(AuditedAdmin):
         return (*told, *asked)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
-        rows = super().get_queryset(request).select_related("partner")
+        rows: QuerySet[Grant] = super().get_queryset(request)
         return rows.annotate(titles_named=Count("titles", distinct=True))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -221,7 +220,20 @@ class GrantAdmin(AuditedAdmin):
 
     @admin.display(description=_("families"))
     def what(self, grant: Grant) -> str:
-        return "、".join(str(FAMILY_NAMES.get(f, f)) for f in grant.families)
+        return listed(FAMILY_NAMES.get(f, f) for f in grant.families)
+
+    @admin.display(description=_("valid"), ordering="valid_until")
+    def valid(self, grant: Grant) -> SafeString:
+        days = (
+            f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else _t("no end")
+            for at in (grant.valid_from, grant.valid_until)
+        )
+        return format_html('<span class="period">{} –<br>{}</span>', *days)
+
+    @admin.display(description=_("made / approved by"))
+    def two_people(self, grant: Grant) -> SafeString:
+        names = (u.get_full_name() if u else "–" for u in (grant.made_by, grant.approved_by))
+        return format_html("{}<br>{}", *names)
 
     @admin.display(description=_("made"))
     def made(self, grant: Grant) -> str:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from engagement.admin_pages import ReadOnlyAdmin
+from engagement.admin_pages import ReadOnlyAdmin, listed
 from partners import grants, territories
 from partners.admin.base import AuditedAdmin, staff
 from partners.admin.choices import TerritoriesField, in_order
@@ -50,7 +50,7 @@ class HoldingAdmin(AuditedAdmin):
 
     @admin.display(description=_("territories"))
     def where(self, holding: Holding) -> str:
-        return "、".join(territories.name(t) for t in holding.territories)
+        return listed(territories.name(t) for t in holding.territories)
 
     def save_model(
         self, request: HttpRequest, obj: Holding, form: forms.ModelForm, change: bool

@@ -20,10 +20,11 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from engagement.admin_pages import listed
 from engagement.models import Title
 from partners import suspension
 from partners.admin.base import AuditedAdmin, staff
-from partners.admin.choices import FAMILY_NAMES, CodesField, family_choices
+from partners.admin.choices import FAMILY_NAMES, CodesField, capfirst_lazy, family_choices
 from partners.invitations import InvitationError, invite
 from partners.models import Entitlement, Grant, Invitation, Membership, Partner
 
@@ -115,14 +116,11 @@ class PartnerAdmin(AuditedAdmin):
             valid_from__lte=Now(),
             grant__state=Grant.State.APPROVED,
         )
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                n_members=_count(Membership.objects.all(), "pk"),
-                n_titles=_count(live, "title"),
-                n_proposed=_count(Grant.objects.filter(state=Grant.State.PROPOSED), "pk"),
-            )
+        rows: QuerySet[Partner] = super().get_queryset(request)
+        return rows.annotate(
+            n_members=_count(Membership.objects.all(), "pk"),
+            n_titles=_count(live, "title"),
+            n_proposed=_count(Grant.objects.filter(state=Grant.State.PROPOSED), "pk"),
         )
 
     @admin.display(description=_("name"), ordering="name_zh")
@@ -190,7 +188,7 @@ class MembershipForm(forms.ModelForm):
     )
     only_titles = forms.ModelMultipleChoiceField(
         Title.objects.all(),
-        label=_("only these titles"),
+        label=capfirst_lazy(_("only these titles")),
         required=False,
         widget=AutocompleteSelectMultiple(Grant._meta.get_field("titles"), admin.site),
     )
@@ -206,7 +204,8 @@ class MembershipForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         member: Membership = self.instance
-        self.initial |= {
+        self.initial = {
+            **self.initial,
             "narrow_titles": member.limit_titles is not None,
             "only_titles": list(Title.objects.filter(pk__in=member.limit_titles or [])),
             "narrow_families": member.limit_families is not None,
@@ -258,7 +257,7 @@ class MembershipAdmin(AuditedAdmin):
             n = len(member.limit_titles)
             told.append(ngettext("%d title", "%d titles", n) % n)
         if member.limit_families is not None:
-            told.append("、".join(str(FAMILY_NAMES.get(f, f)) for f in member.limit_families))
+            told.append(listed(FAMILY_NAMES.get(f, f) for f in member.limit_families))
         return " · ".join(told) or "–"
 
 

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
+from engagement.admin_pages import listed
 from engagement.models import Title, TitleChange
 from partners import territories, title_changes
 from partners.admin.base import AuditedAdmin, staff
@@ -38,7 +39,7 @@ class HoldingInline(admin.TabularInline):
 
     @admin.display(description=_("territories"))
     def where(self, holding: Holding) -> str:
-        return "、".join(territories.name(t) for t in holding.territories)
+        return listed(territories.name(t) for t in holding.territories)
 
 
 @admin.register(Title)
@@ -78,11 +79,11 @@ class TitleAdmin(AuditedAdmin):
 
     @admin.display(description=_("held by"))
     def holders(self, title: Title) -> str:
-        return "、".join(sorted({str(h.partner) for h in title.holdings.all()})) or "–"
+        return listed(sorted({str(h.partner) for h in title.holdings.all()}))
 
     @admin.display(description=_("tags"))
     def tagged(self, title: Title) -> str:
-        return "、".join(f"{t.get_kind_display()}: {t.name}" for t in title.tags.all()) or "–"
+        return listed(f"{t.get_kind_display()}: {t.name}" for t in title.tags.all())
 
 
 @admin.register(TitleChange)

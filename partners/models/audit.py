@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from partners.models.people import Partner, User
@@ -29,4 +30,4 @@ class AuditEvent(models.Model):
         indexes = [models.Index(fields=["partner", "-id"], name="audit_of_partner")]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.target}"
+        return f"{timezone.localtime(self.at):%Y-%m-%d %H:%M:%S} {self.action} {self.target}"

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404
 from rest_framework import exceptions, status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -30,28 +31,39 @@ class ExportNotGranted(exceptions.APIException):
     default_detail = "Files of this title and family are not granted."
 
 
+class BeyondScope(exceptions.APIException):
+    """A window or territory beyond what is granted, which the answer names."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "outside_scope"
+    default_detail = "The window or territory reaches beyond what is granted."
+
+
 def handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exception, Refused | Http404):
         raise Http404 from None  # answered by portal.errors, as for a URL that does not exist
     transaction.set_rollback(True)
+    granted: list[dict[str, str | None]] = []
     if isinstance(exception, OutsideScope):
-        return Response(
-            error_body(
-                "outside_scope",
-                "The window or territory reaches beyond what is granted.",
-                {"granted": [block(p) for p in exception.granted]},
-            ),
-            status=status.HTTP_400_BAD_REQUEST,
-        )
-    if isinstance(exception, PermissionDenied):
+        granted = [block(p) for p in exception.granted]
+        exception = BeyondScope()
+    elif isinstance(exception, PermissionDenied):
         exception = exceptions.PermissionDenied()
     response = exception_handler(exception, context)
     if response is None:
         return None
+    request = context.get("request")
+    if request is not None:  # asked for as CSV, an error is still JSON
+        request.accepted_renderer = JSONRenderer()
+        request.accepted_media_type = JSONRenderer.media_type
     if isinstance(exception, exceptions.ValidationError):
         response.data = error_body("invalid", "Some fields cannot be used.", exception.detail)
     elif isinstance(exception, exceptions.APIException):
-        response.data = error_body(str(exception.get_codes()), str(exception.detail))
+        response.data = error_body(
+            str(exception.get_codes()),
+            str(exception.detail),
+            {"granted": granted} if granted else None,
+        )
     return response
 
 

@@ -69,3 +69,50 @@ class ReleaseShape(serializers.Serializer[Any]):
 
 class ReleaseList(serializers.Serializer[Any]):
     releases = ReleaseShape(many=True)
+
+
+class BundleAsked(serializers.Serializer[Any]):
+    """`titles` are slugs; absent: all that the member may export."""
+
+    titles = serializers.ListField(
+        child=serializers.SlugField(), required=False, min_length=1, max_length=500
+    )
+    until = serializers.DateField()
+    language = serializers.ChoiceField(["zh-hans", "en"], default="zh-hans")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), "from": serializers.DateField()}
+
+
+class BundleShape(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    state = serializers.CharField()
+    progress = serializers.IntegerField()
+    problem = serializers.CharField()
+    until = serializers.DateField()
+    language = serializers.CharField()
+    made_at = serializers.DateTimeField()
+    file = serializers.DictField(allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), "from": serializers.DateField()}
+
+
+class BundleList(serializers.Serializer[Any]):
+    bundles = BundleShape(many=True)
+
+
+class ScheduleShape(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    weekday = serializers.IntegerField()
+    hour = serializers.IntegerField()
+    zone = serializers.CharField()
+    language = serializers.CharField()
+    paused = serializers.BooleanField()
+    next_due = serializers.DateTimeField(allow_null=True)
+    recipients = serializers.ListField(child=serializers.EmailField())
+
+
+class ScheduleList(serializers.Serializer[Any]):
+    schedules = ScheduleShape(many=True)

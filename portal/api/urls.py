@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal.api import views
+from portal.api import reports, views
 from portal.errors import not_found
 
 app_name = "api"
@@ -15,5 +15,8 @@ urlpatterns = [
         name="resource",
     ),
     path("p/<slug:partner>/releases/", views.Releases.as_view(), name="releases"),
+    path("p/<slug:partner>/bundles/", reports.Bundles.as_view(), name="bundles"),
+    path("p/<slug:partner>/bundles/<uuid:id>/", reports.OneBundle.as_view(), name="bundle"),
+    path("p/<slug:partner>/schedules/", reports.Schedules.as_view(), name="schedules"),
     re_path(r"", lambda request: not_found(request, Exception()), name="nothing"),
 ]

@@ -47,8 +47,7 @@ class CSVRenderer(BaseRenderer):
     render_style = "binary"
 
     def render(self, data: Any, accepted: Any = None, context: Any = None) -> bytes:
-        # an error asked for as CSV is still an error in its one shape
-        return JSONRenderer().render(data)
+        raise NotImplementedError("the view answers with the file")
 
 
 class PartnerView(APIView):
@@ -62,7 +61,9 @@ class PartnerView(APIView):
 
 
 class Titles(PartnerView):
-    @extend_schema(responses=TitleList, summary="The titles granted to the partner")
+    @extend_schema(
+        operation_id="titles_list", responses=TitleList, summary="The titles granted to the partner"
+    )
     def get(self, request: Request, partner: str) -> Response:
         membership = self.membership(request)
         scope = scope_for(membership, "web")
@@ -70,7 +71,7 @@ class Titles(PartnerView):
 
 
 class Title(PartnerView):
-    @extend_schema(responses=TitleList, summary="One title")
+    @extend_schema(operation_id="titles_get", responses=TitleList, summary="One title")
     def get(self, request: Request, partner: str, slug: str) -> Response:
         scope = scope_for(self.membership(request), "web")
         return Response({"titles": [title_json(scope, title_for(scope, slug))]})
@@ -80,6 +81,7 @@ class Resource(PartnerView):
     renderer_classes = [JSONRenderer, CSVRenderer]
 
     @extend_schema(
+        operation_id="resources_get",
         responses={(200, "application/json"): ResourceAnswer, (200, "text/csv"): OpenApiTypes.STR},
         parameters=_PARAMETERS,
         summary="One resource of a family of a title",
@@ -120,7 +122,9 @@ class Resource(PartnerView):
 
 
 class Releases(PartnerView):
-    @extend_schema(responses=ReleaseList, summary="What the numbers were made of")
+    @extend_schema(
+        operation_id="releases_list", responses=ReleaseList, summary="What the numbers were made of"
+    )
     def get(self, request: Request, partner: str) -> Response:
         scope = scope_for(self.membership(request), "web")
         return Response({"releases": query.releases(scope)})

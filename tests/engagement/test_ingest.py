@@ -419,11 +419,11 @@ settings.DATABASES["default"]["NAME"] = sys.argv[3]
 from engagement.formats import Options
 from engagement.pipeline import publish
 from engagement.pipeline.ingest import ingest
-swap = publish._cut
+swap = publish.cut
 def killed(*args):
     swap(*args)
     os.kill(os.getpid(), signal.SIGKILL)
-publish._cut = killed
+publish.cut = killed
 ingest([Path(sys.argv[2])], Options())
 """
 

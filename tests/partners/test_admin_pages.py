@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, reverse
 
@@ -204,3 +205,25 @@ def test_signing_out_is_a_post_and_leads_to_the_sign_in(staff: Staff) -> None:
     assert client.get("/admin/logout/").status_code == 405
     assert client.post("/admin/logout/")["Location"] == "/account/login/"
     assert client.get("/admin/").status_code == 302
+
+
+def test_a_failed_bundle_is_tried_again_by_staff_alone(
+    staff: Staff,
+    filled: dict[str, Any],
+) -> None:
+    bundle = filled["reports.bundle"]
+    form = {"action": "try_again", "_selected_action": [str(bundle.pk)]}
+    address = reverse("admin:reports_bundle_changelist")
+    staff.max.groups.get().permissions.remove(Permission.objects.get(codename="change_bundle"))
+    SignedIn(staff.max).post(address, form)
+    bundle.refresh_from_db()
+    assert bundle.state == "failed"
+
+    SignedIn(staff.dora).post(address, form)
+    bundle.refresh_from_db()
+    assert (bundle.state, bundle.problem) == ("queued", "")
+    assert AuditEvent.objects.get(action="bundle.restarted").actor == staff.dora
+    Bundle.objects.filter(pk=bundle.pk).update(state="done")
+    SignedIn(staff.dora).post(address, form)
+    bundle.refresh_from_db()
+    assert bundle.state == "done"

@@ -37,7 +37,7 @@ def test_an_invitation_is_mailed_and_only_its_hash_is_kept(
     )  # fmt: skip
     (message,) = mail.outbox
     assert message.to == ["new@example.com"]
-    assert message.subject == "Dailies: your invitation to Aurora"
+    assert message.subject == "Invitation to Aurora on Dailies"
     (token,) = re.findall(
         re.escape(settings.BASE_URL) + r"/account/invitation/([\w-]{43})/\n", str(message.body)
     )

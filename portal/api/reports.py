@@ -1,0 +1,127 @@
+"""Bundles and schedules over REST. What they hold and who may open them is reports/'s business."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from engagement.models import Title
+from engagement.scope import Refused, Window
+from partners.models import Membership
+from portal.api.errors import BadParameter, ExportNotGranted
+from portal.api.serializers import BundleAsked, BundleList, BundleShape, ScheduleList
+from portal.api.views import PartnerView
+from portal.web.doors import may_order
+from reports.downloads import bundle_for, bundles_of, is_downloadable
+from reports.models import Bundle, Schedule
+from reports.plan import CannotAsk, ask_bundle
+from reports.schedules import next_due, schedules_of
+
+
+class Bundles(PartnerView):
+    @extend_schema(
+        operation_id="bundles_list",
+        responses=BundleList,
+        summary="The bundles the member may open or waits for",
+    )
+    def get(self, request: Request, partner: str) -> Response:
+        membership = self.membership(request)
+        return Response({"bundles": [bundle_json(membership, b) for b in bundles_of(membership)]})
+
+    @extend_schema(
+        operation_id="bundles_ask",
+        request=BundleAsked,
+        responses={202: BundleShape},
+        summary="Ask for a bundle",
+    )
+    def post(self, request: Request, partner: str) -> Response:
+        membership = self.membership(request)
+        if not may_order(membership):
+            raise ExportNotGranted
+        asked = BundleAsked(data=request.data)
+        asked.is_valid(raise_exception=True)
+        fields = asked.validated_data
+        try:
+            window = Window(fields["from"], fields["until"])
+        except ValueError:
+            raise BadParameter("until must be after from (it is the day after the last)") from None
+        try:
+            bundle = ask_bundle(
+                membership=membership,
+                titles=_ids(fields.get("titles")),
+                window=window,
+                language=fields["language"],
+            )
+        except CannotAsk as error:
+            raise BadParameter(str(error)) from None
+        return Response(bundle_json(membership, bundle), status=status.HTTP_202_ACCEPTED)
+
+
+class OneBundle(PartnerView):
+    @extend_schema(operation_id="bundles_get", responses=BundleShape, summary="One bundle")
+    def get(self, request: Request, partner: str, id: UUID) -> Response:
+        membership = self.membership(request)
+        return Response(bundle_json(membership, bundle_for(membership, id)))
+
+
+class Schedules(PartnerView):
+    @extend_schema(
+        operation_id="schedules_list", responses=ScheduleList, summary="The weekly schedules"
+    )
+    def get(self, request: Request, partner: str) -> Response:
+        schedules = schedules_of(self.membership(request))
+        return Response({"schedules": [schedule_json(s) for s in schedules]})
+
+
+def bundle_json(membership: Membership, bundle: Bundle) -> dict[str, Any]:
+    file = None
+    if is_downloadable(bundle):
+        where = {"partner": membership.partner.slug, "id": bundle.pk}
+        file = {
+            "url": reverse("download", kwargs=where),
+            "name": bundle.artefact.name,
+            "sha256": bundle.artefact.sha256,
+            "bytes": bundle.artefact.size_bytes,
+        }
+    return {
+        "id": str(bundle.pk),
+        "state": bundle.state,
+        "progress": bundle.progress,
+        "problem": bundle.problem,
+        "from": bundle.from_day.isoformat(),
+        "until": bundle.until.isoformat(),
+        "language": bundle.language,
+        "made_at": bundle.made_at,
+        "file": file,
+    }
+
+
+def schedule_json(schedule: Schedule) -> dict[str, Any]:
+    due = next_due(schedule)
+    return {
+        "id": str(schedule.pk),
+        "name": schedule.name,
+        "weekday": schedule.weekday,
+        "hour": schedule.hour,
+        "zone": schedule.zone,
+        "language": schedule.language,
+        "paused": schedule.paused_at is not None,
+        "next_due": due[0] if due else None,
+        "recipients": [m.user.email for m in schedule.recipients.all()],
+    }
+
+
+def _ids(slugs: list[str] | None) -> list[int] | None:
+    """Title ids; one that does not exist is refused as one that is not granted."""
+    if slugs is None:
+        return None
+    found = dict(Title.objects.filter(slug__in=slugs).values_list("slug", "pk"))
+    if set(slugs) - set(found):
+        raise Refused
+    return list(found.values())

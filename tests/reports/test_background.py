@@ -1,0 +1,154 @@
+"""Real workers and beats, killed; a real broker, emptied. Every bundle is built, one mail each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+from engagement.scope import Window
+from partners.models import Membership
+from reports.heartbeat import last_seen
+from reports.models import Artefact, Bundle, Delivery, Heartbeat
+from reports.plan import ask_bundle
+from tests.cast import DAY, DAYS, Cast, make_cast
+from tests.reports.background import Background, Broker, Mailbox, wait_until
+
+WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def committed(transactional_db: None) -> Cast:
+    return make_cast()
+
+
+def ask(member: Membership, *, language: str = "en", days: int = DAYS) -> Bundle:
+    return ask_bundle(
+        membership=member,
+        titles=None,
+        window=Window(DAY, DAY + timedelta(days=days)),
+        language=language,
+    )
+
+
+def states(model: type[Bundle] | type[Delivery]) -> set[str]:
+    return set(model.objects.values_list("state", flat=True))
+
+
+def assert_each_was_built_and_mailed_once(bundles: list[Bundle], mailbox: Mailbox) -> None:
+    assert states(Bundle) == {"done"}
+    assert states(Delivery) == {"done"}
+    assert Artefact.objects.count() == Delivery.objects.count() == len(bundles)
+    expected = sorted(d.message_id for d in Delivery.objects.all())
+    assert sorted(str(m["Message-ID"]) for m in mailbox.messages) == expected
+    for bundle in bundles:
+        link = f"/p/{bundle.partner.slug}/reports/{bundle.pk}/"
+        texts = [str(m.get_body(("plain",)).get_content()) for m in mailbox.messages]  # type: ignore[union-attr]
+        assert len([t for t in texts if link in t]) == 1
+
+
+def children_of(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found]
+
+
+def test_a_worker_killed_in_mid_bundle_costs_seconds_and_no_second_mail(
+    committed: Cast, background: Background, mailbox: Mailbox
+) -> None:
+    worker = background.start_worker()
+    bundle = ask(committed.alice)
+    wait_until(lambda: Bundle.objects.filter(state="running", step="rendering").exists(), 40)
+    background.kill_tree(worker)
+    background.start_beat()
+    background.start_worker()
+    took = wait_until(lambda: states(Delivery) == {"done"}, 60)
+    print(f"\nkilled in mid-bundle: built and mailed {took:.1f} s later")
+    bundle.refresh_from_db()
+    assert (bundle.attempts, bundle.leases_lost) == (2, 1)
+    assert_each_was_built_and_mailed_once([bundle], mailbox)
+
+
+def test_a_killed_child_is_made_good_while_its_worker_lives_on(
+    committed: Cast, background: Background, mailbox: Mailbox
+) -> None:
+    worker = background.start_worker()
+    background.start_beat()
+    bundle = ask(committed.alice)
+    wait_until(lambda: Bundle.objects.filter(state="running", step="rendering").exists(), 40)
+    for child in children_of(worker.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    took = wait_until(lambda: states(Delivery) == {"done"}, 60)
+    print(f"\nchildren killed: built and mailed {took:.1f} s later")
+    assert_each_was_built_and_mailed_once([bundle], mailbox)
+
+
+def test_a_flushed_broker_loses_no_bundle(
+    committed: Cast, background: Background, broker: Broker, mailbox: Mailbox
+) -> None:
+    bundles = [
+        ask(member, language=language, days=days)
+        for member in (committed.alice, committed.amy, committed.bob)
+        for language in ("en", "zh-hans")
+        for days in (3, 10)
+    ]
+    assert broker.client.llen("celery") == len(bundles)
+    broker.client.flushall()
+    background.start_beat()
+    background.start_beat()  # two of them, and nothing is done twice
+    background.start_worker()
+    wait_until(lambda: Bundle.objects.filter(state="running").exists(), 40)
+    broker.client.flushall()
+    took = wait_until(lambda: states(Bundle) == {"done"} and states(Delivery) == {"done"}, 240)
+    print(f"\nbroker flushed twice with {len(bundles)} bundles queued: all done {took:.1f} s later")
+    assert set(Bundle.objects.values_list("attempts", flat=True)) == {1}
+    assert_each_was_built_and_mailed_once(bundles, mailbox)
+    kinds = set(Heartbeat.objects.values_list("kind", flat=True))
+    assert kinds == {"worker", "beat"}
+    assert last_seen("beat") is not None
+
+
+def test_a_wish_while_the_broker_is_away_is_kept_and_the_workers_come_back_by_themselves(
+    committed: Cast, background: Background, broker: Broker, mailbox: Mailbox
+) -> None:
+    background.start_beat()
+    background.start_worker()
+    wait_until(lambda: last_seen("beat") is not None, 40)
+    broker.kill()
+    start = time.monotonic()
+    bundle = ask(committed.alice)
+    assert time.monotonic() - start < 1  # nobody waits for the bell
+    broker.start()
+    took = wait_until(lambda: states(Delivery) == {"done"}, 90)
+    print(f"\nbroker killed and emptied: built and mailed {took:.1f} s after it came back")
+    assert_each_was_built_and_mailed_once([bundle], mailbox)
+
+
+def test_a_worker_killed_between_data_and_its_answer_leaves_the_mail_unknown(
+    committed: Cast, background: Background, mailbox: Mailbox
+) -> None:
+    mailbox.script.append("hang")
+    worker = background.start_worker()
+    ask(committed.alice)
+    wait_until(lambda: bool(mailbox.messages), 60)
+    background.kill_tree(worker)
+    background.start_beat()
+    background.start_worker()
+    wait_until(lambda: states(Delivery) == {"unknown"}, 60)
+    connections["default"].close()
+    assert len(mailbox.messages) == 1
+
+
+def test_the_broker_holds_ids_and_nothing_else(committed: Cast, broker: Broker) -> None:
+    bundle = ask(committed.alice)
+    held = b"".join(broker.client.lrange("celery", 0, -1))
+    assert str(bundle.pk).encode() in held
+    for secret in (b"alice", b"aurora", b"film", b"2026-01-01"):
+        assert secret not in held

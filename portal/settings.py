@@ -16,7 +16,7 @@ from typing import Any
 import environ
 from django.utils.translation import gettext_lazy as _
 
-from portal.services.paths import socket_dir, var_dir
+from portal.services.paths import Places, socket_dir, var_dir
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -273,8 +273,10 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- mail ------------------------------------------------------------------------------------
-EMAIL_URL = env.str("EMAIL_URL", default="smtp://localhost:8025")
-vars().update(env.email_url_config(EMAIL_URL))
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(
+    env.email_url_config(EMAIL_URL or f"smtp://127.0.0.1:{Places.here().mail_port() or 8025}")
+)
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_TIMEOUT = 30

@@ -7,13 +7,21 @@ tasks do become theirs, so a missing right fails here as it would on the platfor
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from celery import current_app
 from django.db import connection
 from django.test import Client
+from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
+from pytest_django.fixtures import Settings
 
+from tests.background import Background, Broker, Mailbox
 from tests.cast import Cast, make_cast
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -55,3 +63,82 @@ class SignedIn(Client):
             user,  # type: ignore[arg-type]
             backend="allauth.account.auth_backends.AuthenticationBackend",
         )
+
+
+@pytest.fixture
+def storage(tmp_path: Path, settings: Settings) -> Path:
+    """An empty storage of the test's own."""
+    settings.STORAGE_ROOT = tmp_path / "files"
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def mailbox(settings: Settings) -> Iterator[Mailbox]:
+    """A real SMTP server that the deliveries of this process go to."""
+    box = Mailbox()
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", box.port, 2
+    yield box
+    box.close()
+
+
+@pytest.fixture(scope="session")
+def running_broker() -> Iterator[Broker]:
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:  # a socket's path is short
+        running = Broker(Path(folder))
+        current_app.conf.broker_url = current_app.conf.broker_write_url = running.celery_url
+        yield running
+        current_app.pool.force_close_all()
+        running.close()
+
+
+@pytest.fixture
+def broker(running_broker: Broker) -> Broker:
+    """An empty broker, which this process rings as well."""
+    running_broker.client.flushall()
+    return running_broker
+
+
+@pytest.fixture
+def background(
+    transactional_db: None, tmp_path: Path, broker: Broker, mailbox: Mailbox
+) -> Iterator[Background]:
+    """Workers and beats on the test's own database; the test starts and kills them."""
+    made = Background(tmp_path, broker, mailbox)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium. While it runs, the thread counts as asynchronous for Django."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def text_of(tmp_path: Path) -> Callable[[bytes], str]:
+    """The text of a PDF as poppler reads it, blanks and line ends joined to one blank."""
+    assert shutil.which("pdftotext"), "poppler-utils is needed"
+
+    def read(pdf: bytes) -> str:
+        path = tmp_path / "read.pdf"
+        path.write_bytes(pdf)
+        done = subprocess.run(
+            ["pdftotext", "-enc", "UTF-8", str(path), "-"], capture_output=True, check=True
+        )
+        return " ".join(done.stdout.decode().split())
+
+    return read

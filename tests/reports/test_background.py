@@ -17,8 +17,8 @@ from partners.models import Membership
 from reports.heartbeat import last_seen
 from reports.models import Artefact, Bundle, Delivery, Heartbeat
 from reports.plan import ask_bundle
+from tests.background import Background, Broker, Mailbox, wait_until
 from tests.cast import DAY, DAYS, Cast, make_cast
-from tests.reports.background import Background, Broker, Mailbox, wait_until
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]

@@ -16,8 +16,8 @@ from reports.build import build
 from reports.deliver import send
 from reports.models import Delivery
 from reports.plan import ask_bundle
+from tests.background import Mailbox
 from tests.cast import CANARY, DAY, DAYS, Cast
-from tests.reports.background import Mailbox
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 

@@ -21,8 +21,8 @@ from reports.build import build
 from reports.deliver import send
 from reports.models import Bundle, Delivery
 from reports.plan import ask_bundle
+from tests.background import Mailbox
 from tests.cast import DAY, DAYS, Cast
-from tests.reports.background import Mailbox
 
 pytestmark = pytest.mark.usefixtures("storage")
 

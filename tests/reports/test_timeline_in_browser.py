@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from reports.charts import engine
 from tests.reports import film
@@ -36,7 +35,7 @@ window.chart.on("click", (e) => { window.clicked = e.data && e.data.n; });
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(chromium: Browser) -> Iterator[Page]:
     given = {
         "data": CURVES,
         "view": {"language": "en", "runtime_s": film.RUNTIME, "moments": PINS},
@@ -57,15 +56,11 @@ def page() -> Iterator[Page]:
         headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Security-Policy": POLICY}
         route.fulfill(body=body, headers=headers)
 
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        opened = browser.new_page(viewport={"width": 1100, "height": 700})
-        opened.route("**/*", answer)
-        opened.goto("http://chart.test/")
-        yield opened
-        browser.close()
+    opened = chromium.new_page(viewport={"width": 1100, "height": 700})
+    opened.route("**/*", answer)
+    opened.goto("http://chart.test/")
+    yield opened
+    opened.close()
 
 
 def run(page: Page, script: str) -> Any:

@@ -25,7 +25,7 @@ from django.db import connection
 
 from portal.services import valkey
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 class Mailbox:

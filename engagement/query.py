@@ -57,12 +57,7 @@ def run(query: Query, scope: Scope) -> Result:
         result = READERS[resource.name](
             Read(resource, query, parts, reach, scope.exit, title.runtime_s)
         )
-    notes = list(result.notes)
-    if query.parts is not None and _is_narrower(query, parts):
-        notes.append("clipped")
-    if query.window.until > settled_until():
-        notes.append("provisional")
-    return replace(result, notes=tuple(notes), sample=title.sample)
+    return _with_notes(result, title)
 
 
 def measured(scope: Scope, title_id: int, families: Iterable[str] | None = None) -> Window | None:
@@ -144,6 +139,16 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
     return Window(since, until) if since else None
 
 
+def _with_notes(result: Result, title: Title) -> Result:
+    """The result as it is answered: whether it was clipped, is provisional, is sample data."""
+    query, notes = result.asked, list(result.notes)
+    if query.parts is not None and _is_narrower(query, result.answered):
+        notes.append("clipped")
+    if query.window.until > settled_until():
+        notes.append("provisional")
+    return replace(result, notes=tuple(notes), sample=title.sample)
+
+
 def _is_narrower(query: Query, parts: tuple[Part, ...]) -> bool:
     return query.window != EVER and any(p.window != query.window for p in parts)
 
@@ -163,25 +168,26 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
         reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
-    return [replace(result, sample=titles[result.asked.title_id].sample) for result in results]
+    return [_with_notes(result, titles[result.asked.title_id]) for result in results]
 
 
-def measured_each(scope: Scope, title_ids: Iterable[int]) -> dict[int, Window]:
-    """`measured` over all families of many titles, in one read a family."""
+def measured_each(
+    scope: Scope, title_ids: Iterable[int], families: Iterable[str] | None = None
+) -> dict[int, Window]:
+    """`measured` of many titles, in one read a family. A title without numbers is left out."""
+    reaches = {
+        family: _reaches(scope, tuple(title_ids), family)
+        for family in (VIEW_OF_FAMILY if families is None else families)
+    }
     windows: dict[int, Window] = {}
-    for family, view in VIEW_OF_FAMILY.items():
-        blocks = [
-            (title_id, block)
-            for title_id in title_ids
-            if family in scope.families(title_id)
-            for block in scope.reach(title_id, [family], scope.granted(title_id, [family]))
-        ]
-        if not blocks:
-            continue
-        with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+        for family, blocks in reaches.items():
+            if not blocks:
+                continue
             rows = fetch(
                 # the view's name is this module's own, never a caller's
-                f'SELECT fact.title_id, min(fact."from"), max(fact.until) FROM {view} AS fact'  # noqa: S608
+                'SELECT fact.title_id, min(fact."from"), max(fact.until)'  # noqa: S608
+                f" FROM {VIEW_OF_FAMILY[family]} AS fact"
                 " WHERE fact.title_id = ANY(%s) AND fact.until <= %s AND EXISTS ("
                 "   SELECT FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::date[])"
                 "       AS reach(title_id, territory, since, until)"
@@ -196,7 +202,17 @@ def measured_each(scope: Scope, title_ids: Iterable[int]) -> dict[int, Window]:
                     *block_arrays([block for _, block in blocks]),
                 ],
             )
-        for title_id, since, until in rows:
-            known = windows.get(title_id, Window(since, until))
-            windows[title_id] = Window(min(known.since, since), max(known.until, until))
+            for title_id, since, until in rows:
+                known = windows.get(title_id, Window(since, until))
+                windows[title_id] = Window(min(known.since, since), max(known.until, until))
     return windows
+
+
+def _reaches(scope: Scope, title_ids: Iterable[int], family: str) -> list[tuple[int, Part]]:
+    """Each title's blocks of a family, as `Scope.reach` has them."""
+    return [
+        (title_id, block)
+        for title_id in title_ids
+        if family in scope.families(title_id)
+        for block in scope.reach(title_id, [family], scope.granted(title_id, [family]))
+    ]

@@ -16,14 +16,14 @@ from typing import Any
 import environ
 from django.utils.translation import gettext_lazy as _
 
-from portal.services.paths import socket_dir
+from portal.services.paths import socket_dir, var_dir
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 if (BASE_DIR / ".env").exists():
     env.read_env(str(BASE_DIR / ".env"))
 
-VAR = Path(env.str("DAILIES_VAR", default=str(BASE_DIR / "var")))
+VAR = var_dir()
 PRODUCTION = env.bool("PRODUCTION", default=bool(env.str("DATABASE_URL", default="")))
 DEBUG = False
 TESTING = "pytest" in sys.modules

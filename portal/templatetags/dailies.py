@@ -40,12 +40,8 @@ def percent(share: float | None) -> str:
 
 @register.filter
 def hours(seconds: float | None) -> str:
-    """Watch seconds as hours, with the unit."""
-    if seconds is None:
-        return wording.ABSENT
-    number = wording.hours(seconds, _language())
-    unit = pgettext("after a number", "h")
-    return f"{number}{unit}" if number.endswith(("万", "亿")) else f"{number} {unit}"
+    """Watch seconds as hours, without the unit."""
+    return wording.hours(seconds, _language())
 
 
 @register.filter
@@ -61,12 +57,12 @@ def day(value: date | datetime | None) -> str:
 
 
 @register.filter
-def short_day(value: date | None) -> str:
+def short_day(value: date | None, with_year: bool = False) -> str:
     """A day without its year where that is this year's."""
     if value is None:
         return wording.ABSENT
     chinese = wording.is_chinese(_language())
-    if value.year == timezone.localdate().year:
+    if value.year == timezone.localdate().year and not with_year:
         pattern = "M月d日" if chinese else "d MMM"
     else:
         pattern = "y年M月d日" if chinese else "d MMM y"
@@ -80,9 +76,13 @@ def days(window: Window | None) -> str:
         return wording.ABSENT
     if window.days == 1:
         return short_day(window.since)
-    first = "" if window.since == EVER.since else short_day(window.since)
-    last = "" if window.until == EVER.until else short_day(window.until - timedelta(days=1))
-    return f"{first} – {last}".strip()
+    last = window.until - timedelta(days=1)
+    if window.until == EVER.until:
+        return gettext("from %(day)s") % {"day": short_day(window.since)}
+    if window.since == EVER.since:
+        return gettext("up to %(day)s") % {"day": short_day(last)}
+    apart = window.since.year != last.year
+    return f"{short_day(window.since, apart)} – {short_day(last, apart)}"
 
 
 @register.filter

@@ -21,4 +21,5 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         context["current_site"] = None
+        context["PORTAL_NAME"] = settings.PORTAL_NAME  # a subject is rendered without the request
         super().send_mail(template_prefix, email, context)

@@ -62,7 +62,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
     scope = scope_for(membership, "web")
     found = title_for(scope, slug)
     families = scope.families(found.pk)
-    measured = query.measured(scope, found.pk)
+    measured = query.measured_each(scope, [found.pk]).get(found.pk)
     asked = picked(request.GET.dict(), _default_window(scope, found, measured))
     answers = _answer(scope, found, asked)
     danmu = answers.results.get("danmu")
@@ -104,6 +104,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "chart": _chart(request, membership, found, answers),
             "may_order": may_order(membership),
             "sample": found.sample,
+            "episodes": _children(scope, found),
         },
     )
 
@@ -134,11 +135,19 @@ def csv(request: HttpRequest, membership: Membership, slug: str, resource: str) 
     return response
 
 
+def _children(scope: Scope, title: Title) -> list[Title]:
+    """The granted episodes and trailers of a series, in the order of release."""
+    if title.kind != Title.Kind.SERIES:
+        return []
+    return list(
+        title.children.filter(pk__in=scope.titles()).order_by("kind", "released_on", "slug")
+    )
+
+
 def _default_window(scope: Scope, title: Title, measured: Window | None) -> Window:
     """The last settled days where people watched on them, else everything measured."""
     latest = recent()
-    watched = [f for f in _WATCHED if f in scope.families(title.pk)]
-    window = query.measured(scope, title.pk, watched) if watched else None
+    window = query.measured_each(scope, [title.pk], _WATCHED).get(title.pk)
     if window is not None and window.common(latest):
         return latest
     return measured or latest

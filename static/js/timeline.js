@@ -51,7 +51,7 @@
       };
     });
     var selected = Number(element.dataset.selected) || null;
-    var data = {}, range = { from: null, to: null }, chart = null, lanes = [];
+    var data = {}, range = { from: null, to: null }, chart = null, lanes = 0;
 
     function view() {
       return Object.assign(look(element), {
@@ -68,7 +68,7 @@
       element.style.height = height + "px";
       shape.height = height;
       var option = charts.timeline(data, shape);
-      lanes = option.xAxis;
+      lanes = option.grid.length;
       chart.setOption(option, { notMerge: true, lazyUpdate: false });
     }
 
@@ -94,12 +94,14 @@
       draw();
       keepDrawn(element, draw);
       chart.on("datazoom", zoomed);
+      var onPin = false; // ECharts tells of a pin first, then of the same click anywhere
       chart.on("click", { seriesId: "moments" }, function (event) {
+        onPin = true;
         choose(event.data.n);
       });
       chart.getZr().on("click", function (event) {
-        if (event.target && event.target.cursor === "pointer") return; // a pin: handled above
-        clicked(event.offsetX, event.offsetY);
+        if (!onPin) clicked(event.offsetX, event.offsetY);
+        onPin = false;
       });
     }
 
@@ -125,13 +127,14 @@
 
     function clicked(x, y) {
       if (!element.dataset.comments || !globalThis.DailiesComments) return;
-      for (var i = 0; i < lanes.length; i++) {
-        if (!chart.containPixel({ xAxisIndex: i }, [x, y])) continue;
+      for (var i = 0; i < lanes; i++) {
+        if (!chart.containPixel({ gridIndex: i }, [x, y])) continue;
         var second = Math.floor(chart.convertFromPixel({ xAxisIndex: i }, x));
         var shown = (range.to || Number(element.dataset.runtime)) - (range.from || 0);
         var reach = Math.max(5, Math.min(30, Math.round(shown / 240)));
         var from = Math.max(0, second - reach);
         selected = null;
+        draw();
         globalThis.DailiesComments.show(from, from + 2 * reach, null);
         globalThis.DailiesComments.raise(element);
         return;

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from engagement.scope import Window
 from partners.models import Membership
@@ -144,6 +144,24 @@ def test_a_worker_killed_between_data_and_its_answer_leaves_the_mail_unknown(
     wait_until(lambda: states(Delivery) == {"unknown"}, 60)
     connections["default"].close()
     assert len(mailbox.messages) == 1
+
+
+def test_database_connections_cut_in_mid_bundle_cost_nothing_but_time(
+    committed: Cast, background: Background, mailbox: Mailbox
+) -> None:
+    background.start_beat()
+    background.start_worker()
+    bundle = ask(committed.alice)
+    wait_until(lambda: Bundle.objects.filter(state="running", step="rendering").exists(), 40)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE usename = 'dailies_web' AND datname = current_database()"
+        )
+        assert cursor.fetchone()[0] > 0
+    took = wait_until(lambda: states(Delivery) == {"done"}, 60)
+    print(f"\ndatabase connections cut: built and mailed {took:.1f} s later")
+    assert_each_was_built_and_mailed_once([bundle], mailbox)
 
 
 def test_the_broker_holds_ids_and_nothing_else(committed: Cast, broker: Broker) -> None:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from engagement.scope import Refused, Window
@@ -183,6 +184,28 @@ def test_a_program_error_is_broken_for_good_and_says_so(
     bundle.refresh_from_db()
     assert (bundle.state, bundle.failure) == ("failed", "broken")
     assert bundle.problem == "ZeroDivisionError: a bug"
+
+
+def test_a_bundle_that_takes_too_long_has_failed_in_words(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("reports.build.render_bundle", hang)
+    bundle = ask(cast.alice, cast.film)
+    assert not build(bundle.pk)
+    bundle.refresh_from_db()
+    assert (bundle.state, bundle.failure) == ("failed", "broken")
+    assert bundle.problem == "it took longer than a bundle may"
+
+
+def test_a_bell_is_rung_again_once_however_many_sweeps_there_are(cast: Cast) -> None:
+    bundle = ask(cast.alice, cast.film)
+    assert jobs.sweep() == []  # rung for when it was asked: not yet again
+    Bundle.objects.update(ring_at=timezone.now())
+    assert jobs.sweep() == [bundle.pk]
+    assert jobs.sweep() == []
 
 
 def test_an_attempt_that_lost_its_lease_discards_what_it_made(

@@ -57,7 +57,7 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Set REDIS_URL as rediss://:password@host:port/0.",
             id="dailies.E005",
         )
-    if settings.EMAIL_HOST in ("", "localhost") and settings.EMAIL_PORT == 8025:
+    if not settings.EMAIL_URL:
         yield Error(
             "EMAIL_URL is missing.",
             hint="Set EMAIL_URL as smtp+tls://user:password@host:587.",

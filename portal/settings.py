@@ -16,14 +16,14 @@ from typing import Any
 import environ
 from django.utils.translation import gettext_lazy as _
 
-from portal.services.paths import socket_dir
+from portal.services.paths import Places, socket_dir, var_dir
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 if (BASE_DIR / ".env").exists():
     env.read_env(str(BASE_DIR / ".env"))
 
-VAR = Path(env.str("DAILIES_VAR", default=str(BASE_DIR / "var")))
+VAR = var_dir()
 PRODUCTION = env.bool("PRODUCTION", default=bool(env.str("DATABASE_URL", default="")))
 DEBUG = False
 TESTING = "pytest" in sys.modules
@@ -273,8 +273,10 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- mail ------------------------------------------------------------------------------------
-EMAIL_URL = env.str("EMAIL_URL", default="smtp://localhost:8025")
-vars().update(env.email_url_config(EMAIL_URL))
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(
+    env.email_url_config(EMAIL_URL or f"smtp://127.0.0.1:{Places.here().mail_port() or 8025}")
+)
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_TIMEOUT = 30
@@ -292,6 +294,9 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A worker takes from both in turn: a hundred bundles hold up neither the sweep nor the mail.
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {"celery": {}, "bundles": {}}
+CELERY_TASK_ROUTES = {"reports.build_bundle": {"queue": "bundles"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
@@ -336,5 +341,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("weasyprint.progress", "fontTools", "pikepdf")
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

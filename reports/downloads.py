@@ -24,17 +24,23 @@ from reports.plan import EXIT, covered
 
 log = logging.getLogger(__name__)
 
+LISTED = 500
+"""Bundles that a listing looks at: a year of weekly reports to nine people."""
+
 ORPHAN_AFTER_S = 3600.0
 """A file that no row names by then was left by a worker that died before it could say so."""
 
 
 def bundles_of(membership: Membership) -> list[Bundle]:
-    """The bundles that the member may open or waits for, newest first.
+    """The newest bundles that the member may open or waits for, the newest first.
 
     Own ones, and for an owner those of the partner's members that an owner's scope covers.
     """
     scopes = _Scopes(membership)
-    return [b for b in _bundles(membership) if _may_see(membership, b, scopes)]
+    found = _bundles(membership)
+    if scopes.others is None:
+        found = found.filter(recipient=membership)
+    return [b for b in found[:LISTED] if _may_see(membership, b, scopes)]
 
 
 def bundle_for(membership: Membership, bundle_id: UUID) -> Bundle:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from engagement.families.registry import RESOURCES
@@ -68,6 +69,7 @@ def ask_bundle(
     window: Window,
     language: str,
     run: Run | None = None,
+    request: HttpRequest | None = None,
 ) -> Bundle:
     """Queue a bundle for a member, in the open transaction. `titles` None is all they may see.
 
@@ -110,6 +112,7 @@ def ask_bundle(
             actor=membership.user,
             partner=membership.partner,
             target=bundle.pk,
+            request=request,
             titles=asked["titles"],
             window=str(settled),
         )

@@ -41,6 +41,7 @@ class Resource:
 
     name: str
     family: str
+    title: Mapping[str, str]  # {"zh": ..., "en": ...}
     columns: tuple[Column, ...]
     curve: bool = False  # one row per content second, with grain window|day
 

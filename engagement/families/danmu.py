@@ -23,6 +23,7 @@ def _reaction(name: str, zh: str, en: str) -> Column:
 DANMU = Resource(
     name="danmu",
     family="danmu",
+    title={"zh": "弹幕", "en": "Danmu"},
     curve=True,
     columns=(
         CONTENT_SECOND,
@@ -43,6 +44,7 @@ DANMU = Resource(
 DANMU_COMMENTS = Resource(
     name="danmu_comments",
     family="danmu",
+    title={"zh": "弹幕内容", "en": "Danmu as written"},
     columns=(
         CONTENT_SECOND,
         column(

@@ -11,6 +11,7 @@ from engagement.families.read import Read, curve_result, read_curves
 RETENTION = Resource(
     name="retention",
     family="retention",
+    title={"zh": "留存", "en": "Retention"},
     curve=True,
     columns=(
         CONTENT_SECOND,

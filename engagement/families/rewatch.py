@@ -11,6 +11,7 @@ from engagement.families.read import Read, curve_result, read_curves
 REWATCH = Resource(
     name="rewatch",
     family="rewatch",
+    title={"zh": "回看", "en": "Rewatch"},
     curve=True,
     columns=(
         CONTENT_SECOND,

@@ -15,6 +15,7 @@ from engagement.sketches import Estimate, union
 VIEWING = Resource(
     name="viewing",
     family="viewing",
+    title={"zh": "观看", "en": "Viewing"},
     columns=(
         FROM,
         UNTIL,

@@ -196,13 +196,15 @@ class _Board:
         touched = [any(w.overlaps(p.since, p.until) for p in pieces) for w in wholes]
         shown = [device == ALL or device in w.devices for w in wholes]
         parts = [self._parts(territory, device, wholes) for territory in self.territories]
-        for first in range(len(wholes)):
-            touches = False
-            for last in range(first, len(wholes)):
-                if not shown[last]:
-                    break
-                touches = touches or touched[last]
-                if touches and 0 < self._remainder(parts, first, last) < self.floor:
+        tied = [piece for part in parts for piece in part.tied]
+        for last in range(touched.index(True) if True in touched else 0, len(wholes)):
+            loose, touches = _NOBODY, False
+            for first in range(last, -1, -1):
+                loose = loose.union(*(part.loose.get(first, _NOBODY) for part in parts))
+                if not shown[first] or len(loose) >= self.floor:
+                    break  # further back it is no row, or only ever more viewers
+                touches = touches or touched[first]
+                if touches and 0 < self._remainder(loose, tied, first, last) < self.floor:
                     return True
         return False
 
@@ -225,28 +227,23 @@ class _Board:
         loose.pop(-1, None)
         return _Parts(loose, [t for t in tied if len(t) > 1])
 
-    def _remainder(self, parts: Iterable[_Parts], first: int, last: int) -> int:
+    def _remainder(
+        self, loose: People, pieces: Iterable[Mapping[int, People]], first: int, last: int
+    ) -> int:
         """The fewest viewers left when territories are subtracted from `*` pieces first..last,
         counted no further than the floor.
 
-        Of a territory's piece that lies across an end of the span, what is inside stays if the
-        piece is not subtracted, and what is outside appears if it is.
+        `loose` stay in any case. Of a territory's piece that lies across an end of the span,
+        what is inside stays if the piece is not subtracted, and what is outside appears if it is.
         """
-        people = _NOBODY
         either: list[tuple[People, People]] = []
-        for part in parts:
-            for place, some in part.loose.items():
-                if first <= place <= last:
-                    people |= some
-            for tied in part.tied:
-                inside = [p for place, p in tied.items() if first <= place <= last]
-                if inside and len(inside) < len(tied):
-                    outside = [p for place, p in tied.items() if not first <= place <= last]
-                    either.append((_NOBODY.union(*inside), _NOBODY.union(*outside)))
-            if len(people) >= self.floor:
-                return self.floor
+        for tied in pieces:
+            inside = [p for place, p in tied.items() if first <= place <= last]
+            if inside and len(inside) < len(tied):
+                outside = [p for place, p in tied.items() if not first <= place <= last]
+                either.append((_NOBODY.union(*inside), _NOBODY.union(*outside)))
         either.sort(key=lambda two: -min(map(len, two)))
-        return _fewest(people, either, self.floor)
+        return _fewest(loose, either, self.floor)
 
     def decide_devices(self, fresh: set[Piece]) -> None:
         """Set the devices that each of `fresh` publishes."""

@@ -48,7 +48,7 @@ def exit_choices() -> list[tuple[str, Any]]:
     return [(e, EXIT_NAMES.get(e, e)) for e in EXITS]
 
 
-capfirst_lazy = lazy(capfirst, str)
+capfirst_lazy: Callable[[Any], Any] = lazy(capfirst, str)
 
 
 class CodesField(forms.MultipleChoiceField):
@@ -57,7 +57,7 @@ class CodesField(forms.MultipleChoiceField):
     def __init__(
         self,
         *,
-        label: str | Promise,
+        label: Any,
         choices: Callable[[], list[tuple[str, Any]]],
         widget: Any = None,
         **options: Any,

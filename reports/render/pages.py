@@ -138,8 +138,8 @@ def _exactly(number: int | None, language: str) -> str:
 def _viewers(total: figures.Total, language: str) -> dict[str, str]:
     value, note = wording.count(total.viewers, language), ""
     if total.estimated:
-        value = f"≈ {value}" if total.viewers is not None else value
         low, high = (wording.count(n, language) for n in (total.viewers_low, total.viewers_high))
+        value = f"≈ {value}" if total.viewers is not None else f"{low}–{high}"
         note = _("95%% between %(low)s and %(high)s") % {"low": low, "high": high}
     elif total.viewers is None and total.plays is not None:
         note = _("by territory below; not a sum")
@@ -249,9 +249,19 @@ def _hidden(results: Mapping[str, Result], language: str) -> list[dict[str, Any]
         together.setdefault(key, []).append(_label(results[entry.resource], entry, language))
     comma = "、" if wording.is_chinese(language) else ", "
     return [
-        {"resource": resource, "columns": comma.join(names), "said": _reason(reason), "rows": rows}
+        {
+            "resource": _name(results[resource], language),
+            "columns": comma.join(names),
+            "said": _reason(reason),
+            "rows": rows,
+        }
         for (resource, reason, rows), names in together.items()
     ]
+
+
+def _name(result: Result, language: str) -> str:
+    key = "zh" if wording.is_chinese(language) else "en"
+    return result.resource.title.get(key, result.resource.name)
 
 
 def _label(result: Result, entry: figures.Hidden, language: str) -> str:
@@ -265,7 +275,7 @@ def _label(result: Result, entry: figures.Hidden, language: str) -> str:
 def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str]]:
     """Where less was answered than asked: the resource, the window asked and what was answered."""
     said = []
-    for name, result in results.items():
+    for result in results.values():
         if "clipped" in result.notes:
             parts = [
                 f"{_territories((p.territory,), language)} {wording.days(p.window, language)}"
@@ -273,7 +283,7 @@ def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str
             ]
             said.append(
                 {
-                    "resource": name,
+                    "resource": _name(result, language),
                     "asked": wording.days(result.asked.window, language),
                     "answered": "; ".join(parts),
                 }
@@ -288,6 +298,7 @@ def _definitions(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "name": resource.name,
+            "title": resource.title.get(key, resource.name),
             "columns": [
                 {
                     "name": column.name,

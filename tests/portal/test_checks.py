@@ -20,8 +20,7 @@ SAFE: dict[str, Any] = {
     "ALLOWED_HOSTS": ["portal.example.com"],
     "BASE_URL": "https://portal.example.com",
     "REDIS_URL": "rediss://:secret@redis.example.com:6379/0",
-    "EMAIL_HOST": "smtp.example.com",
-    "EMAIL_PORT": 587,
+    "EMAIL_URL": "smtp+tls://user:secret@smtp.example.com:587",
     "STORAGE_URL": "file:///srv/files",
 }
 
@@ -48,6 +47,7 @@ def test_safe_settings_start(production: Any) -> None:
         ("BASE_URL", "http://portal.example.com", "dailies.E003"),
         ("DEBUG", True, "dailies.E004"),
         ("REDIS_URL", "redis://redis.example.com:6379/0", "dailies.E005"),
+        ("EMAIL_URL", "", "dailies.E006"),
         ("STORAGE_URL", "files", "dailies.E007"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_flushed_broker_loses_no_bundle(
         for language in ("en", "zh-hans")
         for days in (3, 10)
     ]
-    assert broker.client.llen("celery") == len(bundles)
+    assert broker.client.llen("bundles") == len(bundles)
     broker.client.flushall()
     background.start_beat()
     background.start_beat()  # two of them, and nothing is done twice
@@ -148,7 +148,7 @@ def test_a_worker_killed_between_data_and_its_answer_leaves_the_mail_unknown(
 
 def test_the_broker_holds_ids_and_nothing_else(committed: Cast, broker: Broker) -> None:
     bundle = ask(committed.alice)
-    held = b"".join(broker.client.lrange("celery", 0, -1))
+    held = b"".join(broker.client.lrange("bundles", 0, -1))
     assert str(bundle.pk).encode() in held
     for secret in (b"alice", b"aurora", b"film", b"2026-01-01"):
         assert secret not in held

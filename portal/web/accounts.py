@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import ngettext_lazy
 
-
 # Django 5.2 says this without a Chinese translation: named here, our own catalogue has one.
 _TOO_SHORT = ngettext_lazy(
     "This password is too short. It must contain at least %d character.",

@@ -141,7 +141,7 @@
       }
     }
 
-    element.tabIndex = 0;
+    element.tabIndex = -1; // where the focus returns to from the sheet; keys have the list
     element.addEventListener("moment", function (event) {
       selected = event.detail;
       draw();

@@ -81,7 +81,7 @@ def check(page: Page, language: str, name: str) -> None:
     assert "ZQB" not in page.content()
     words = page.locator("body").inner_text()
     if language.startswith("zh"):
-        assert page.get_attribute("html", "lang") == "zh-hans"
+        assert page.get_attribute("html", "lang") == "zh-Hans"
         english = {
             word
             for word in re.findall(r"\b[A-Za-z]{4,}\b", words)

@@ -175,7 +175,7 @@ def ask_for_everything(page: Page, url: str) -> Bundle:
     for box in page.locator("input[name=titles]").all():
         box.set_checked("热辣滚烫" in box.evaluate("e => e.closest('label').innerText"))
     page.fill("[name=since]", "2024-04-19")
-    page.fill("[name=until]", "2024-11-19")
+    page.fill("[name=until]", "2024-11-20")
     page.click("#ask button.primary")
     page.wait_for_selector(".bundle")
     return Bundle.objects.get()

@@ -57,12 +57,17 @@ def _plain(value: Cell) -> str:
 
 def guard(text: str) -> str:
     """The text as a cell that no spreadsheet runs."""
-    return f"'{text}" if _runs(text) else text
+    return f"'{text}" if _is_guarded(text) else text
 
 
 def unguard(cell: str) -> str:
     """The text that `guard` was given."""
-    return cell[1:] if cell.startswith("'") and _runs(cell[1:]) else cell
+    return cell[1:] if cell.startswith("'") and _is_guarded(cell[1:]) else cell
+
+
+def _is_guarded(text: str) -> bool:
+    """Also a text that would look guarded already, so that undoing is never ambiguous."""
+    return _runs(text) or _runs(text.lstrip("'"))
 
 
 def _runs(text: str) -> bool:

@@ -19,7 +19,7 @@ export PYTHONUNBUFFERED = 1
 export PORT ONCE
 
 .DEFAULT_GOAL := check
-.PHONY: help check demo test quick services stop lint types migrations format lock bench soak \
+.PHONY: messages help check demo test quick services stop lint types migrations format lock bench soak \
 	audit walls setup venv assets preflight-demo preflight-test run-tests
 
 help: ## this list
@@ -95,7 +95,7 @@ preflight-demo preflight-test: preflight-%:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 found; name one: make PYTHON=..."; exit 1; }
 	@$(PYTHON) portal/services/preflight.py $*
 
-setup: venv assets
+setup: venv assets messages
 
 venv: $(PY)
 	@cmp -s requirements.lock $(VENV)/installed.lock || { \
@@ -121,3 +121,6 @@ assets: venv
 		PATH="$$PATH:$(abspath $(VENV))/bin" npm ci --loglevel=error \
 		&& cp package-lock.json node_modules/installed.json; }
 	@$(PY) -m portal.services.assets
+
+messages: venv ## the Chinese texts, compiled where they changed
+	@$(PY) -m portal.services.messages

@@ -28,3 +28,7 @@ def compile_messages(folder: Path = PROJECT / "locale") -> list[Path]:
         part.rename(target)
         written.append(target)
     return written
+
+
+if __name__ == "__main__":
+    compile_messages()

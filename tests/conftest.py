@@ -108,9 +108,11 @@ def background(
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. While it runs, the thread counts as asynchronous for Django."""
+    """Debian's Chromium. While it runs, the thread counts as asynchronous: Django is told that
+    it is not, and the chart engine, which cannot be told, is tried in other modules.
+    """
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -544,16 +544,23 @@
     };
   }
 
+  /** Zoomed in, the axis begins anywhere: labels stand at whole steps all the same. */
+  function steps(range, tick) {
+    var values = [];
+    for (var t = Math.ceil(range.from / tick) * tick; t <= range.to; t += tick) values.push(t);
+    return values;
+  }
+
   function xAxis(i, range, tick, labelled, onTop, colours, small) {
+    var values = steps(range, tick);
     return {
       gridIndex: i, type: "value", min: 0, max: range.length, interval: tick,
       position: onTop ? "top" : "bottom",
       axisLine: { show: true, onZero: false, lineStyle: { color: colours.axis } },
-      axisTick: { show: labelled, lineStyle: { color: colours.axis } },
+      axisTick: { show: labelled, lineStyle: { color: colours.axis }, customValues: values },
       axisLabel: {
         show: labelled, color: colours.grey, fontSize: small, hideOverlap: true,
-        formatter: function (t) { return t % tick ? "" : clock(t); },
-        alignMinLabel: undefined,
+        formatter: clock, customValues: values,
       },
       splitLine: { show: false },
       axisPointer: { show: true, snap: false, label: { show: false } },

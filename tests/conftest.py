@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from celery import current_app
 from django.db import connection
@@ -23,6 +24,13 @@ from pytest_django.fixtures import Settings
 
 from tests.background import Background, Broker, Mailbox
 from tests.cast import Cast, make_cast
+
+hypothesis.settings.register_profile(
+    "dailies",
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "100")),
+    deadline=None,
+)
+hypothesis.settings.load_profile("dailies")
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

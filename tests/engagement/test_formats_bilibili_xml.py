@@ -190,9 +190,7 @@ def test_a_title_that_is_not_in_the_catalogue_quarantines_the_file(tmp_path: Pat
     assert "unknown_title 1" in problem(path, options=Options(title="no-such"))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=8))
 def test_any_text_survives_being_written_as_xml(tmp_path: Path, said: list[str]) -> None:
     from xml.sax.saxutils import escape

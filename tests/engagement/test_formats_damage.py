@@ -43,9 +43,7 @@ CUT = st.tuples(st.integers(0, 4000), st.sampled_from([0, 1, 2, 30]), st.sampled
 
 @pytest.mark.parametrize("name", SOUND)
 @pytest.mark.parametrize("packed", [False, True])
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(CUT, min_size=1, max_size=6))
 def test_a_damaged_file_lands_accounted_for_or_is_quarantined(
     tmp_path: Path, name: str, packed: bool, cuts: list[tuple[int, int, bytes]]

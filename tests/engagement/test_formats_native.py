@@ -222,9 +222,7 @@ def test_no_more_than_twenty_examples_of_a_reason_are_kept(tmp_path: Path) -> No
     assert len(landed.rejected["unknown_title"].examples) == 20
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement.pipeline.protect import Cell, Piece, Plan, protect
@@ -119,20 +119,17 @@ def assert_protected(log: Log, pieces: tuple[Piece, ...]) -> None:
             assert not left or len(left) >= FLOOR, (device, span)
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_every_piece_and_every_remainder_is_at_the_floor(log: Log) -> None:
     assert_protected(log, protect(cells(log), floor=FLOOR).pieces)
 
 
-@settings(max_examples=100, deadline=None)
 @given(logs())
 def test_day_by_day_is_the_same_as_all_at_once(log: Log) -> None:
     at_once = protect(cells(log), floor=FLOOR)
     assert [(p, p.devices) for p in by_day(log).pieces] == [(p, p.devices) for p in at_once.pieces]
 
 
-@settings(max_examples=100, deadline=None)
 @given(logs(), logs(days=4))
 def test_late_rows_leave_everything_protected(log: Log, late: Log) -> None:
     before = protect(cells(log), floor=FLOOR)

@@ -1,0 +1,37 @@
+"""`make soak`: the tests that draw at random, many times longer, and the kills, many times over.
+
+What stands in the ordinary run with a few hundred examples runs here with thousands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
+KILLS = ["tests/reports/test_background.py", "tests/portal/test_services.py"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="times each kill is tried")
+    parser.add_argument("--examples", type=int, default=5000, help="random cases a test")
+    arguments = parser.parse_args()
+    environment = {**os.environ, "HYPOTHESIS_EXAMPLES": str(arguments.examples)}
+    failed = _pytest([*RANDOM, "-n", "auto"], environment)
+    for number in range(arguments.rounds):
+        print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
+        failed |= _pytest(KILLS, environment)
+    return failed
+
+
+def _pytest(arguments: list[str], environment: dict[str, str]) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], env=environment, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

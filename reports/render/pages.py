@@ -121,7 +121,7 @@ def _headline(
     if retention is not None:
         cells.append(
             {
-                "label": _("Still there at 30 s"),
+                "label": _("Retention at 30 s"),
                 "value": wording.percent(figures.share_at(retention, 30)),
                 "note": _("of all plays"),
             }

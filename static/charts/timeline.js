@@ -50,7 +50,7 @@
       again1: "回看（每百次播放）", comments1: "弹幕条数", leaving1: "离开", stops1: "离开次数",
     },
     en: {
-      retention: "Still there", stops: "Leaving", rewatch: "Watched again", danmu: "Danmu",
+      retention: "Retention", stops: "Stops", rewatch: "Rewatches", danmu: "Danmu",
       plays: "Plays",
       meanOf: function (w) { return w === "each second" ? w : "mean " + w; },
       leaving: function (w) { return "share of those watching, " + w; },
@@ -69,7 +69,7 @@
       day: function (m, d) {
         return d + " " + "JanFebMarAprMayJunJulAugSepOctNovDec".substr(m * 3 - 3, 3);
       },
-      again1: "Rewatches per 100 plays", comments1: "Comments", leaving1: "Leaving",
+      again1: "Rewatches per 100 plays", comments1: "Comments", leaving1: "Share who stop",
       stops1: "Stops",
     },
   };

@@ -126,7 +126,7 @@ def test_a_family_not_granted_is_absent_and_not_empty(text_of: TextOf) -> None:
     text = text_of(render_pdf(only))
     assert "510 comments" in text
     assert "Plays" not in text
-    assert "Still there" not in text
+    assert "Retention" not in text
     assert "retention" not in text
 
 

@@ -73,7 +73,7 @@ def test_hovering_shows_one_line_over_all_lanes_and_breaks_no_policy(page: Page)
     page.mouse.move(484, 300)
     page.wait_for_timeout(200)
     shown = run(page, "chart.getZr().storage.getDisplayList().map(e => e.style.text || '').join()")
-    assert "Still there" in shown
+    assert "Retention" in shown
     assert "Comments" in shown
     assert run(page, "document.querySelectorAll('#box div[style*=\"pointer-events\"]').length") == 0
     assert run(page, "violations") == []

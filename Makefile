@@ -19,7 +19,7 @@ export PYTHONUNBUFFERED = 1
 export PORT ONCE
 
 .DEFAULT_GOAL := check
-.PHONY: messages help check demo test quick services stop lint types migrations format lock bench soak \
+.PHONY: messages help check demo serve test quick services stop lint types migrations format lock bench soak \
 	audit walls setup venv assets preflight-demo preflight-test run-tests
 
 help: ## this list
@@ -31,6 +31,9 @@ check: lint types quick ## (plain `make`) lint, types and the quick tests
 
 demo: preflight-demo setup ## the portal with sample data at http://localhost:8000 (PORT=, ONCE=1)
 	@$(MANAGE) demo
+
+serve: preflight-demo setup ## the portal with your own data, as `make demo` without the sample (PORT=)
+	@$(MANAGE) demo --no-sample
 
 test: preflight-test setup ## everything: lint, types, migrations, templates, all tests (ARGS=)
 	@$(MAKE) --no-print-directory lint types

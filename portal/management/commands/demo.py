@@ -8,13 +8,12 @@ import os
 import sys
 import time
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from portal.management.commands.services import set_up
@@ -38,6 +37,12 @@ class Command(BaseCommand):
             action="store_true",
             default=os.environ.get("ONCE", "") not in ("", "0"),
             help="wait until every demo bundle is built and delivered, then stop everything",
+        )
+        parser.add_argument(
+            "--no-sample",
+            action="store_false",
+            dest="sample",
+            help="serve what is in the database, without the sample platform",
         )
         parser.add_argument(
             "--within", type=float, default=ONCE_WITHIN_S, help="limit of --once, in seconds"
@@ -92,10 +97,13 @@ def serve(
     for written in compile_messages():
         say(f"compiled {written.relative_to(PROJECT)}")
     collect_static()
-    load_sample(supervisor, env)
+    if options["sample"]:
+        # in a process of its own, with the login it needs
+        supervisor.step("sample platform", [sys.executable, MANAGE, "load_sample"], env=env)
     say("web, worker and beat ...")
     supervisor.start(site.web(port, env), site.worker(places, env), site.beat(places, env))
-    write_summary(supervisor, places, env)
+    if options["sample"]:
+        write_summary(supervisor, places, env)
     alive = servers_alive(places)
     if options["once"]:
         state = [sys.executable, MANAGE, "demo_state", "--wait", str(options["within"])]
@@ -104,7 +112,7 @@ def serve(
         write_summary(supervisor, places, env)
         say(f"\nevery bundle is built and delivered; {time.monotonic() - began:.0f} s in all")
         return
-    tell(places, env["BASE_URL"], seconds=time.monotonic() - began)
+    tell(places, env["BASE_URL"], seconds=time.monotonic() - began, sample=options["sample"])
     supervisor.watch(alive, every_s=0.5)
 
 
@@ -140,19 +148,8 @@ def collect_static() -> None:
     say(f"static files: {time.monotonic() - began:.1f} s")
 
 
-def load_sample(supervisor: Supervisor, env: dict[str, str]) -> None:
-    """Put the sample platform in, in a process of its own with the login it needs."""
-    if "load_sample" not in get_commands():
-        say("sample platform: left out, this version has no load_sample command")
-        return
-    supervisor.step("sample platform", [sys.executable, MANAGE, "load_sample"], env=env)
-
-
 def write_summary(supervisor: Supervisor, places: Places, env: dict[str, str]) -> None:
     """Write var/demo.json, for people and for programs."""
-    if find_spec("portal.sample") is None or find_spec("portal.sample.summary") is None:
-        say("var/demo.json: left out, this version has no portal.sample.summary")
-        return
     target = str(places.var / "demo.json")
     supervisor.step("demo.json", [sys.executable, MANAGE, "demo_state", "--write", target], env=env)
 
@@ -174,13 +171,11 @@ def where(places: Places) -> str:
     return said[1] if len(said) > 1 else "still starting"
 
 
-def tell(places: Places, base_url: str, *, seconds: float) -> None:
+def tell(places: Places, base_url: str, *, seconds: float, sample: bool) -> None:
     """Say where to go and who to sign in as."""
     say(f"\n  The portal is at {base_url}  (ready in {seconds:.0f} s)\n")
-    try:
-        accounts = json.loads((places.var / "demo.json").read_text())["accounts"]
-    except (FileNotFoundError, ValueError, KeyError):
-        accounts = []
+    summary = places.var / "demo.json"
+    accounts = json.loads(summary.read_text())["accounts"] if sample else []
     for account in accounts:
         who = account["partner"] or "platform"
         code = totp_now(account.get("totp_secret"))

@@ -85,6 +85,7 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
         {
             "form": form if may_order(membership) and titles else None,
             "asked_of": titles,
+            "sample": any(t.sample for t in titles),
             "may_order": may_order(membership),
             "page": page,
             "bundles": described(membership, page.object_list),
@@ -103,7 +104,9 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
 def report(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
     """One bundle. The link of a mail comes here: sign-in first, then the grant again."""
     [entry] = described(membership, [bundle_for(membership, id)])
-    return render(request, "partner/report.html", {"entry": entry})
+    titles = titles_of(scope_for(membership, "web", entry["bundle"].titles))
+    context = {"entry": entry, "sample": any(t.sample for t in titles)}
+    return render(request, "partner/report.html", context)
 
 
 @partner_page

@@ -93,7 +93,9 @@ def _make(claim: Claim) -> bool:
     answers = _answers(claim, plan)
     report = _report(plan, answers)
     _say(claim, "rendering", 60)
-    rendered = render_bundle(report, [t.as_json() for t in plan.tuples])
+    slugs = {c.title.pk: c.title.slug for c in plan.chapters}
+    scope = [{"title": slugs[t.title_id], **t.as_json()} for t in plan.tuples]
+    rendered = render_bundle(report, scope)
     _say(claim, "storing", 95)
     stored = storage.put(rendered.zip.content)
     return _deliver(claim, plan, report, stored)

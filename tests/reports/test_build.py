@@ -59,7 +59,8 @@ def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued
     assert (delivery.state, delivery.address) == ("queued", "alice@example.com")
     manifest = json.loads(archive.read("manifest.json"))
     assert manifest["bundle"] == str(bundle.pk)
-    assert manifest["scope"] == bundle.scope
+    slugs = {cast.film.pk: "film", cast.shared.pk: "shared"}
+    assert manifest["scope"] == [{"title": slugs[t["title_id"]], **t} for t in bundle.scope]
     assert {(s["title_id"], s["family"], s["territory"]) for s in bundle.scope} == {
         (title, family, territory)
         for title, territory in ((cast.film.pk, "*"), (cast.shared.pk, "CN"))

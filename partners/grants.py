@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from engagement.models import Title
 from engagement.scope import EVER, Window
 from partners.audit import record
-from partners.models import Entitlement, Grant, Holding, User
+from partners.models import Entitlement, Grant, Holding, Partner, User
 
 
 class GrantError(Exception):
@@ -32,6 +32,7 @@ class GrantError(Exception):
 class Opening:
     """What one grant opens of one title: exactly one Entitlement's worth."""
 
+    partner: Partner
     title: Title
     through: Title  # the title named in the grant: the title itself or its series
     families: tuple[str, ...]
@@ -60,6 +61,7 @@ def opens(grant: Grant) -> list[Opening]:
     window = Window(grant.data_from or EVER.since, grant.data_until or EVER.until)
     return [
         Opening(
+            partner=grant.partner,
             title=title,
             through=through,
             families=tuple(grant.families),
@@ -74,10 +76,11 @@ def opens(grant: Grant) -> list[Opening]:
 
 
 def digest(openings: Iterable[Opening]) -> str:
-    """What was seen, in one word: differs as soon as the grant opens anything else."""
+    """What was seen, in one word: differs once the grant opens anything else, or to others."""
     seen = [
         (
             o.title.pk,
+            str(o.partner.pk),
             sorted(o.families),
             sorted(o.territories),
             sorted(o.exits),

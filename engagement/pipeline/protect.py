@@ -11,7 +11,8 @@ are a *piece*. What a reader could subtract is looked for here too:
   territories: the same, and the smallest device is withheld.
 - a piece replaced less the piece it replaces: it is replaced only if the viewers changed are at
   least the floor, and those of `*` less those of the territories replaced with it are nobody or
-  at least the floor.
+  at least the floor. It then publishes no single devices: of the viewers changed, those of one
+  device may be few, and its row from before was seen.
 
 Pieces never move: what is published stays as it is cut, and later days make later pieces.
 Territories close only where `*` closes. Days that come late into a gap between two pieces of
@@ -93,7 +94,7 @@ def protect(
         withdrawn.add(piece)
         board.remove(piece)
     fresh = replaced - withdrawn
-    board.decide_devices(fresh)
+    board.hide_devices(fresh)
     for whole in _runs(board):
         closed = _close(board, whole)
         board.decide_devices(closed)  # now, as on the evening the day settled
@@ -259,6 +260,11 @@ class _Board:
         while (piece_and_device := self._too_much(fresh)) is not None:
             piece, device = piece_and_device
             self._show(piece, piece.devices - {device})
+
+    def hide_devices(self, pieces: Iterable[Piece]) -> None:
+        """Publish no single devices of these: what changed of one may be of too few viewers."""
+        for piece in pieces:
+            self._show(piece, frozenset())
 
     def _show(self, piece: Piece, devices: frozenset[str]) -> None:
         self.remove(piece)

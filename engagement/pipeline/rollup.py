@@ -157,6 +157,7 @@ def _sessionise(
     before[opens] = -1
     segments = _Segments(session, from_s, to_s, np.maximum(from_s, before), before)
     furthest = np.maximum.reduceat(to_s, opens)
+    finished = (runtime[title[first]] > 0) & (10 * furthest >= 9 * runtime[title[first]])
     sessions = _Sessions(
         title=title[first],
         territory=territory[first],
@@ -166,8 +167,8 @@ def _sessionise(
         last_to=table["to_s"].to_numpy().astype(np.int64)[last],
         furthest=furthest,
         watch_seconds=np.add.reduceat(to_s - from_s, opens),
-        digest=_digests(segments, started[order], opens, device_hashes[device[first]]),
-        finished=(runtime[title[first]] > 0) & (10 * furthest >= 9 * runtime[title[first]]),
+        digest=_digests(segments, started[order], opens, device_hashes[device[first]], finished),
+        finished=finished,
     )
     return segments, sessions
 
@@ -282,13 +283,18 @@ def _content(sessions: _Sessions, chosen: Ints, hashes: Hashes) -> Content:
     return sketches.add_content([Content(hashes[sessions.viewer[chosen]], sessions.digest[chosen])])
 
 
-def _digests(segments: _Segments, started: Ints, opens: Ints, device: Hashes) -> Hashes:
-    """64 bits of what each session played, and when and on what; not of its own id."""
+def _digests(
+    segments: _Segments, started: Ints, opens: Ints, device: Hashes, finished: Bools
+) -> Hashes:
+    """64 bits of what each session played, when, on what, and whether to the end; not of its id.
+
+    `finished` is among them because a corrected runtime changes who finished, and no segment.
+    """
     with np.errstate(over="ignore"):
         rows = _mix(started.astype(np.uint64))
         rows = _mix(rows + segments.from_s.astype(np.uint64))
         rows = _mix(rows + segments.to_s.astype(np.uint64))
-        return _mix(np.add.reduceat(rows, opens) + device)
+        return _mix(np.add.reduceat(rows, opens) + device + finished.astype(np.uint64))
 
 
 def _mix(values: Hashes) -> Hashes:

@@ -37,7 +37,7 @@ from engagement.models import (
     ViewingFact,
 )
 from engagement.pipeline import ingest as pipeline
-from engagement.pipeline import publish
+from engagement.pipeline import publish, sketches
 from engagement.pipeline.ingest import ingest as run_ingest
 from engagement.pipeline.landing import Refused, Summary
 
@@ -95,6 +95,13 @@ def watched(count: int, day: date = DAY, *, first: int = 0, territory: str = "CN
     return [
         segment(f"s{day}-{n}", f"v{n}", noon(day), territory=territory)
         for n in range(first, first + count)
+    ]
+
+
+def on_phones(count: int, *, first: int = 0) -> list[str]:
+    return [
+        segment(f"p{n}", f"w{n}", noon(), territory="CN", device="phone")
+        for n in range(first, count)
     ]
 
 
@@ -417,7 +424,7 @@ settings.STAGING, settings.SOURCES = Path(sys.argv[1]) / "staged", Path(sys.argv
 settings.PUBLISHER_KEY = b"test key"
 settings.DATABASES["default"]["NAME"] = sys.argv[3]
 from engagement.formats import Options
-from engagement.pipeline import publish
+from engagement.pipeline import publish, sketches
 from engagement.pipeline.ingest import ingest
 swap = publish.cut
 def killed(*args):
@@ -496,6 +503,31 @@ def test_a_changed_runtime_publishes_the_days_again(folder: Path) -> None:
     (folder / "titles.csv").write_text(FILM.replace(",100,", ",200,"))
     assert ingest(folder).releases == 1
     assert viewing() == {DAY: (1, 1, 95, 0, 0)}
+
+
+@pytest.mark.django_db
+def test_a_changed_runtime_counts_who_finished_in_a_piece_again(folder: Path) -> None:
+    rows = [segment(f"s{n}", f"v{n}", noon(), 0, 95) for n in range(60)]
+    land(folder, "segments.csv", rows)
+    ingest(folder)
+    ended = ViewerSketch.objects.values_list("finishers", flat=True)
+    assert sketches.from_bytes(ended.get(territory="*")).count() == 60
+    (folder / "titles.csv").write_text(FILM.replace(",100,", ",200,"))
+    ingest(folder)
+    assert viewing()[DAY][4] == 0
+    assert sketches.from_bytes(ended.get(territory="*")).count() == 0
+
+
+@pytest.mark.django_db
+def test_no_device_shows_the_few_of_it_among_many_late_viewers(folder: Path) -> None:
+    land(folder, "segments.1.csv", [*watched(80), *on_phones(80)])
+    ingest(folder)
+    devices = ViewingFact.objects.filter(territory="*").exclude(device="*")
+    assert sorted(devices.values_list("device", "plays")) == [("phone", 80), ("tv", 80)]
+    land(folder, "segments.2.csv", [*watched(60, first=80), *on_phones(83, first=80)])
+    ingest(folder)
+    assert curves.unpack(RetentionFact.objects.get(territory="*").curves)[0][0] == 223
+    assert not devices.exists()
 
 
 @pytest.mark.django_db

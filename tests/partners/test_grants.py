@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from engagement.models import Ingest, Source, Title, TitleChange
 from partners import grants, title_changes
@@ -14,6 +15,13 @@ from partners.models import AuditEvent, Entitlement, Grant, Holding, Partner
 from tests.cast import Cast
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """Refusals are in the language of the person who tried it."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
@@ -289,3 +297,13 @@ def test_another_partners_holding_opens_nothing(cast: Cast, series: dict[str, Ti
     other = Partner.objects.create(slug="delta", name_zh="三角洲")
     Holding.objects.create(partner=other, title=series["s-2"], territories=["*"])
     assert "s-2" not in slugs(proposed(cast, series["s"]))
+
+
+def test_approval_is_for_the_partner_that_was_seen(cast: Cast) -> None:
+    grant = proposed(cast, cast.film)
+    seen = grants.digest(grants.opens(grant))
+    grant.partner = cast.borealis
+    grant.save()
+    with pytest.raises(grants.GrantError, match="changed since"):
+        grants.approve(grant, by=cast.sam, seen=seen)
+    assert open_now(grant) == []

@@ -16,7 +16,7 @@ from engagement.families.read import Read, block_arrays, fetch
 from engagement.families.registry import READERS, RESOURCES, VIEW_OF_FAMILY
 from engagement.models import Title
 from engagement.roles import READER, acting_as
-from engagement.scope import EVER, Part, Query, Refused, Scope, Window
+from engagement.scope import ALL, EVER, Part, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 
 _FAMILIES_OF_KIND = {
@@ -99,7 +99,7 @@ def releases(scope: Scope) -> list[dict[str, object]]:
             "done_at": done_at,
             "engine": engine,
             "metric_version": metric_version,
-            "waiting_viewers": waiting,
+            "waiting_viewers": waiting if _sees_all(scope, title_id, day) else None,
         }
         for id_, kind, title_id, day, done_at, engine, metric_version, waiting in rows
         if _sees_release(scope, title_id, kind, day)
@@ -113,6 +113,14 @@ def _sees_release(scope: Scope, title_id: int, kind: str, day: date | None) -> b
         and e.families & families
         and (day is None or e.window.since <= day < e.window.until)
         for e in scope.entitled
+    )
+
+
+def _sees_all(scope: Scope, title_id: int, day: date | None) -> bool:
+    """How many viewers wait is counted over all territories, from `viewing`."""
+    return any(
+        ALL in e.territories and (day is None or e.window.since <= day < e.window.until)
+        for e in scope.tuples(title_id, ["viewing"])
     )
 
 

@@ -7,6 +7,7 @@ people, grants or the database.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -14,6 +15,9 @@ from uuid import UUID
 
 ALL = "*"
 """The territory key that stands for all territories, and the device key for all devices."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TERRITORY = re.compile(r"[A-Z]{2}|\*")
 
 EXITS = ("web", "export", "email", "api", "delta")
 
@@ -31,6 +35,18 @@ class OutsideScope(Exception):
     def __init__(self, granted: tuple[Part, ...]) -> None:
         super().__init__("the window or territory reaches beyond what is granted")
         self.granted = granted
+
+
+def day_of(text: str) -> date:
+    """A day as URLs write it, YYYY-MM-DD. Raises ValueError for anything else."""
+    if not _DAY.fullmatch(text):
+        raise ValueError(f"not a day: {text!r}")
+    return date.fromisoformat(text)
+
+
+def is_territory(text: str) -> bool:
+    """Whether it is written as a territory in URLs is: an ISO 3166-1 code, or `*`."""
+    return _TERRITORY.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, order=True)

@@ -47,19 +47,22 @@ def scope_for(
     `titles` narrows to these title ids. `delivered` is for a bundle made for the actor, which
     a viewer may receive although they may not export.
     """
-    exits = _ROLE_EXITS[Membership.Role(actor.role)] | (_DELIVERED_EXITS if delivered else set())
-    if exit not in exits or not _is_open(actor):
+    member = _as_of_now(actor)
+    if member is None:
+        return Scope(actor.partner_id, exit)
+    exits = _ROLE_EXITS[Membership.Role(member.role)] | (_DELIVERED_EXITS if delivered else set())
+    if exit not in exits:
         return Scope(actor.partner_id, exit)
     entitlements = Entitlement.objects.live(actor.partner_id, exit)
     if titles is not None:
         entitlements = entitlements.filter(title_id__in=tuple(titles))
-    if actor.limit_titles is not None:
-        entitlements = entitlements.filter(title_id__in=actor.limit_titles)
+    if member.limit_titles is not None:
+        entitlements = entitlements.filter(title_id__in=member.limit_titles)
     entitled = (
         Entitled(
             grant_id=e.grant_id,
             title_id=e.title_id,
-            families=_limited(e.families, actor.limit_families),
+            families=_limited(e.families, member.limit_families),
             territories=frozenset(e.territories),
             window=Window(e.data_from, e.data_until),
         )
@@ -79,14 +82,17 @@ def title_for(scope: Scope, slug: str) -> Title:
     return title
 
 
-def _is_open(actor: Membership) -> bool:
-    """Read afresh: a worker may hold a row from before the member was removed."""
+def _as_of_now(actor: Membership) -> Membership | None:
+    """Role and limit read afresh: a worker may hold a row from before the member was limited.
+
+    None where the member was removed, or either side is closed.
+    """
     return Membership.objects.filter(
         pk=actor.pk,
-        role=actor.role,
+        partner_id=actor.partner_id,
         user__is_active=True,
         partner__suspended_at__isnull=True,
-    ).exists()
+    ).first()
 
 
 def _limited(families: list[str], limit: list[str] | None) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from engagement.query import measured, resource_for
-from engagement.scope import ALL, Query, Refused, Scope, Window
+from engagement.scope import Query, Refused, Scope, Window, day_of, is_territory
 from engagement.settling import settled_until
 from portal.api.errors import BadParameter
 
@@ -33,6 +33,7 @@ def query_from(
             raise BadParameter(f"unknown parameter {name!r}; known are {', '.join(sorted(known))}")
     since, until = _day(parameters, "from"), _day(parameters, "until")
     named = since is not None or until is not None
+    territory = _territory(parameters)
     whole = measured(scope, title_id, [family]) or _recent()
     try:
         window = Window(since or whole.since, until or whole.until)
@@ -45,11 +46,14 @@ def query_from(
         title_id=title_id,
         resource=resource,
         window=window,
-        territory=_territory(parameters),
+        territory=territory,
         grain=grain,
         seconds=_seconds(parameters),
     )
-    return query, (named or query.territory is not None) and not _clip(parameters)
+    reached = territory is None or any(
+        e.reaches(territory) for e in scope.tuples(title_id, [family])
+    )
+    return query, (named or not reached) and not _clip(parameters)
 
 
 def _clip(parameters: Mapping[str, str]) -> bool:
@@ -65,18 +69,14 @@ def _day(parameters: Mapping[str, str], name: str) -> date | None:
     if text is None:
         return None
     try:
-        if len(text) != 10 or not text.isascii():
-            raise ValueError
-        return date.fromisoformat(text)
+        return day_of(text)
     except ValueError:
         raise BadParameter(f"{name} must be a day as YYYY-MM-DD") from None
 
 
 def _territory(parameters: Mapping[str, str]) -> str | None:
     text = parameters.get("territory")
-    if text is None or text == ALL:
-        return text
-    if len(text) != 2 or not (text.isascii() and text.isalpha() and text.isupper()):
+    if text is not None and not is_territory(text):
         raise BadParameter("territory must be an ISO 3166-1 code such as CN, or *")
     return text
 

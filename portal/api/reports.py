@@ -57,6 +57,7 @@ class Bundles(PartnerView):
                 titles=_ids(fields.get("titles")),
                 window=window,
                 language=fields["language"],
+                request=request._request,
             )
         except CannotAsk as error:
             raise BadParameter(str(error)) from None
@@ -93,7 +94,7 @@ def bundle_json(membership: Membership, bundle: Bundle) -> dict[str, Any]:
         "id": str(bundle.pk),
         "state": bundle.state,
         "progress": bundle.progress,
-        "problem": bundle.problem,
+        "problem": bundle.get_failure_display(),  # `problem` is for staff
         "from": bundle.from_day.isoformat(),
         "until": bundle.until.isoformat(),
         "language": bundle.language,

@@ -64,7 +64,7 @@ class ReleaseShape(serializers.Serializer[Any]):
     done_at = serializers.DateTimeField()
     engine = serializers.CharField()
     metric_version = serializers.CharField()
-    waiting_viewers = serializers.IntegerField()
+    waiting_viewers = serializers.IntegerField(allow_null=True)
 
 
 class ReleaseList(serializers.Serializer[Any]):

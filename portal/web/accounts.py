@@ -22,6 +22,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        """Built from BASE_URL, never from the request's Host."""
+        path = reverse("account_confirm_email", kwargs={"key": emailconfirmation.key})
+        return str(settings.BASE_URL) + path
+
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Built from BASE_URL, never from the request's Host."""
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})

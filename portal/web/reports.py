@@ -70,7 +70,7 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            bundle = _ask(membership, form)
+            bundle = _ask(request, membership, form)
         except CannotAsk as problem:
             form.add_error(None, str(problem))
         else:
@@ -139,6 +139,8 @@ def titles_of(scope: Scope) -> list[Title]:
 def described(membership: Membership, bundles: Any) -> list[dict[str, Any]]:
     """Each bundle with the names of its titles and what may be done with it."""
     ids = {pk for b in bundles for pk in b.titles or ()}
+    if ids:  # a wish may outlive the grant, or name what the recipient's limit leaves out
+        ids &= scope_for(membership, EXIT, ids, delivered=True).titles()
     names = {t.pk: t.name for t in Title.objects.filter(pk__in=ids)}
     return [
         {
@@ -163,11 +165,12 @@ def _initial(request: HttpRequest, titles: list[Title]) -> dict[str, Any]:
     }
 
 
-def _ask(membership: Membership, form: AskForm) -> Bundle:
+def _ask(request: HttpRequest, membership: Membership, form: AskForm) -> Bundle:
     asked = form.cleaned_data
     return ask_bundle(
         membership=membership,
         titles=[int(pk) for pk in asked["titles"]],
         window=Window(asked["since"], asked["until"]),
         language=asked["language"],
+        request=request,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
-from engagement.scope import ALL, EVER, Part, Scope, Window
+from engagement.scope import EVER, Part, Scope, Window, day_of, is_territory
 from engagement.settling import settled_until
 
 PRESETS = (7, 28, 90)
@@ -49,7 +49,7 @@ def recent(days: int = DEFAULT_DAYS) -> Window:
 
 def day_from(text: str) -> date | None:
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        return day_of(text)
     except ValueError:
         return None
 
@@ -57,7 +57,7 @@ def day_from(text: str) -> date | None:
 def picked(parameters: Mapping[str, str], default: Window) -> Picked:
     """The window and territory of a page's URL."""
     territory = parameters.get("territory", "")
-    code = territory if territory == ALL or (len(territory) == 2 and territory.isalpha()) else None
+    code = territory if is_territory(territory) else None
     since = day_from(parameters.get("from", "")) or default.since
     until = day_from(parameters.get("until", "")) or default.until
     if since >= until:

@@ -122,6 +122,12 @@ class Release(models.Model):
         "engagement.Title", models.PROTECT, related_name="releases", verbose_name=_("title")
     )
     day = models.DateField(_("day"), null=True, blank=True)
+    reaches = models.DateField(
+        _("reaches"),
+        null=True,
+        blank=True,
+        help_text=_("The last day on which a session of this day still played."),
+    )
     sources = models.ManyToManyField(Source, related_name="releases", verbose_name=_("sources"))
     engine = models.CharField(_("engine"), max_length=16, default="embedded")
     metric_version = models.CharField(_("metric version"), max_length=16)

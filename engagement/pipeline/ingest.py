@@ -161,12 +161,14 @@ def _roll_up_day(
     for key in sorted(keys):
         found = rows.get(key, staging.NO_ROWS)
         digest = units.input_digest(titles[key], found.digest)
-        made_of = found.sources | live.around(key, day)
+        made_of = found.sources | live.around(key, day, found.reaches)
         if key in done and done[key].input_digest == digest:
             with acting_as(PUBLISH):
                 done[key].sources.set(made_of)
             continue
-        wanted[key] = Unit(day, digest, made_of, len(found.table), found.rejected(), partials=[])
+        wanted[key] = Unit(
+            day, digest, made_of, len(found.table), found.rejected(), found.reaches, partials=[]
+        )
     partials: dict[str, list[Partial]] = defaultdict(list)
     tables = [rows[key].table for key in wanted if key in rows]
     if tables:

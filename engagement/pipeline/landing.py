@@ -135,12 +135,13 @@ def land(
     """One file into the ledger and into staging; nothing of it is published yet."""
     summary.files += 1
     sha256, place = staging.keep(file.path)
-    said = {key: str(value) for key, value in vars(options).items() if value is not None}
+    said = _said(file, options, title_map)
     with acting_as(PUBLISH):
         now_live = Source.objects.filter(name=file.name, state=Source.State.LIVE).first()
-    if now_live and (now_live.sha256, now_live.options) == (sha256, said):
-        summary.unchanged += 1
-        return
+        same = now_live is not None and (now_live.sha256, now_live.options) == (sha256, said)
+        if now_live is not None and same and not _may_read_more_now(now_live):
+            summary.unchanged += 1
+            return
     source = Source(
         name=file.name,
         sha256=sha256,
@@ -170,6 +171,32 @@ def land(
         _quarantine(file, error, source, run, summary)
         return
     _take_in(source, landed, summary)
+
+
+def _said(
+    file: File, options: Options, title_map: Mapping[tuple[str, str], str]
+) -> dict[str, object]:
+    """What decides, beside a file's bytes, how it is read: the command's words and its map."""
+    said: dict[str, object] = {
+        key: str(value) for key, value in vars(options).items() if value is not None
+    }
+    bare = file.path.name.removesuffix(".gz")
+    mapped = {
+        part: title
+        for (name, part), title in sorted(title_map.items())
+        if Path(name).name.removesuffix(".gz") == bare
+    }
+    return {**said, "map": mapped} if mapped else said
+
+
+def _may_read_more_now(source: Source) -> bool:
+    """True where rows were refused for what the catalogue said, and it has changed since."""
+    return (
+        source.rejected.filter(reason__in=("unknown_title", "out_of_range")).exists()
+        and Source.objects.filter(
+            kind=Source.Kind.TITLES, state=Source.State.LIVE, pk__gt=source.pk
+        ).exists()
+    )
 
 
 def _guess_kind(file: File) -> str:

@@ -43,6 +43,7 @@ class Unit:
     sources: frozenset[int]
     rows: int
     rejected: Mapping[str, object]
+    reaches: date | None
     partials: Sequence[Partial]
 
 
@@ -89,7 +90,9 @@ def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> Non
     ).update(state=Release.State.SUPERSEDED)
     for release in releases:
         release.state, release.done_at = Release.State.DONE, timezone.now()
-    Release.objects.bulk_update(releases, ["state", "done_at", "rows", "rejected"], _BATCH)
+    Release.objects.bulk_update(
+        releases, ["state", "done_at", "rows", "rejected", "reaches"], _BATCH
+    )
     through = Release.sources.through
     through._default_manager.bulk_create(
         through(release_id=release.pk, source_id=source)
@@ -141,6 +144,7 @@ def _swap_days(title: Title, units: Sequence[Unit], releases: Sequence[Release])
     partials, totals = [], []
     for unit, release in zip(units, releases, strict=True):
         release.rows, release.rejected = unit.rows, dict(unit.rejected)
+        release.reaches = unit.reaches
         for partial in unit.partials:
             partials.append(_stored(title, partial))
             if partial.device == ALL:

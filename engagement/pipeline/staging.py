@@ -43,6 +43,7 @@ class Rows:
     sources: frozenset[int]
     duplicates: Mapping[int, int]  # by Source
     two_viewers: int
+    reaches: date | None = None  # the last day on which one of the sessions played
 
     def rejected(self) -> dict[str, object]:
         """What was left out, as a Release keeps it."""
@@ -248,6 +249,7 @@ def _by_title(table: pa.Table) -> dict[str, Rows]:
             sources=frozenset(pc.unique(part["source"]).to_pylist()),
             duplicates={d["values"]: d["counts"] for d in duplicates},
             two_viewers=len(once) - len(kept),
+            reaches=pc.max(part["day"]).as_py(),
         )
     return found
 

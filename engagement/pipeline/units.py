@@ -30,10 +30,18 @@ class Live:
     ids: frozenset[int]
     holders: Mapping[str, Mapping[str, frozenset[int]]]
 
-    def around(self, title: str, day: date) -> frozenset[int]:
-        """Sources with rows that decide what a day's sessions are: its own, and either side."""
+    def around(self, title: str, day: date, reaches: date | None) -> frozenset[int]:
+        """Sources with rows that decide what a day's sessions are.
+
+        Those of the day before, by which a session began earlier, up to those of the day after
+        the last one on which a session of this day played: it might go on there.
+        """
         days = self.holders.get(title, {})
-        near = [days.get((day + timedelta(days=n)).isoformat(), frozenset()) for n in (-1, 0, 1)]
+        length = ((reaches or day) - day).days + 1
+        near = [
+            days.get((day + timedelta(days=n)).isoformat(), frozenset())
+            for n in range(-1, length + 1)
+        ]
         return frozenset().union(*near)
 
     def of(self, title: str) -> frozenset[int]:
@@ -75,13 +83,13 @@ def stale_segments(live: Live) -> dict[date, set[str]]:
         if title in titles
     }
     stale: dict[date, set[str]] = defaultdict(set)
-    for key, day, digest, sources in _done(Release.Kind.SEGMENTS):
+    for key, day, reaches, digest, sources in _done(Release.Kind.SEGMENTS):
         if day is None:
             continue
         wanted.discard((key, day))
         if (
             sources - live.ids
-            or live.around(key, day) - sources
+            or live.around(key, day, reaches) - sources
             or not digest.startswith(context_digest(titles[key]))
         ):
             stale[day].add(key)
@@ -95,19 +103,24 @@ def stale_danmu(live: Live) -> set[str]:
     titles = {t.key: t for t in Title.objects.all()}
     wanted = set(live.holders) & set(titles)
     stale = set()
-    for key, _, digest, sources in _done(Release.Kind.DANMU):
+    for key, _, _, digest, sources in _done(Release.Kind.DANMU):
         wanted.discard(key)
         if sources != live.of(key) or not digest.startswith(context_digest(titles[key])):
             stale.add(key)
     return stale | wanted
 
 
-def _done(kind: str) -> list[tuple[str, date | None, str, frozenset[int]]]:
-    """Of each unit that stands published: title_id, day, input digest, Sources."""
+def _done(
+    kind: str,
+) -> list[tuple[str, date | None, date | None, str, frozenset[int]]]:
+    """Of each unit that stands published: title_id, day, reaches, input digest, Sources."""
     rows = (
         Release.objects.filter(kind=kind, state=Release.State.DONE)
         .annotate(made_of=ArrayAgg("sources", filter=Q(sources__isnull=False), default=[]))
-        .values_list("title__key", "day", "input_digest", "made_of")
+        .values_list("title__key", "day", "reaches", "input_digest", "made_of")
         .order_by()
     )
-    return [(key, day, digest, frozenset(made_of)) for key, day, digest, made_of in rows]
+    return [
+        (key, day, reaches, digest, frozenset(made_of))
+        for key, day, reaches, digest, made_of in rows
+    ]

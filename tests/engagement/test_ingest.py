@@ -270,6 +270,17 @@ def test_the_rest_of_a_session_in_a_later_file_joins_the_day_it_started_on(folde
 
 
 @pytest.mark.django_db
+def test_a_session_over_three_days_is_whole_whatever_file_comes_last(folder: Path) -> None:
+    days = [DAY, NEXT, NEXT + timedelta(days=1)]
+    rows = [segment("long", "v1", noon(d), 30 * n, 30 * n + 30) for n, d in enumerate(days)]
+    for number, row in enumerate(rows):
+        land(folder, f"segments.{number}.csv", [row])
+        ingest(folder)
+    assert viewing() == {DAY: (1, 1, 90, 1, 1)}
+    assert ingest(folder).releases == 0
+
+
+@pytest.mark.django_db
 def test_a_day_after_another_does_not_publish_it_again(folder: Path) -> None:
     land(folder, "segments.1.csv", watched(5))
     ingest(folder)
@@ -322,6 +333,29 @@ def test_rejected_rows_are_counted_with_examples(folder: Path) -> None:
     assert summary.rejected == {"unknown_title": 1}
     rejected = Rejected.objects.get()
     assert (rejected.rows, rejected.examples[0]["line"]) == (1, 42)
+
+
+@pytest.mark.django_db
+def test_rows_of_a_title_that_comes_later_go_in_when_it_is_there(folder: Path) -> None:
+    land(folder, "segments.csv", [*watched(40), segment("odd", "v", noon(), title="sequel")])
+    ingest(folder)
+    assert ingest(folder).unchanged == 2
+    (folder / "titles.csv").write_text(FILM + "sequel,film,续集,Sequel,100,2024-09-01,,,,,\n")
+    summary = ingest(folder)
+    assert (summary.unchanged, summary.rejected, summary.releases) == (0, {}, 1)
+    assert ViewingFact.objects.get(title__key="sequel", territory="*").plays == 1
+    assert ingest(folder).unchanged == 2
+
+
+@pytest.mark.django_db
+def test_a_corrected_map_moves_the_comments_to_the_right_title(folder: Path) -> None:
+    (folder / "titles.csv").write_text(FILM + "sequel,film,续集,Sequel,100,2024-09-01,,,,,\n")
+    (folder / "crawled.csv").write_text("offset_s,posted_at,text\n10,2024-09-02T04:00:00Z,好\n")
+    for title in ("film", "sequel"):
+        (folder / "titles.map.csv").write_text(f"file,part,title_id\ncrawled.csv,,{title}\n")
+        summary = ingest(folder)
+        assert summary.quarantined == {}
+        assert {c.title.key for c in DanmuComment.objects.all()} == {title}
 
 
 @pytest.mark.django_db

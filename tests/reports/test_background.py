@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
+from engagement.roles import WEB, acting_as
 from engagement.scope import Window
 from partners.models import Membership
 from reports.heartbeat import last_seen
@@ -153,7 +154,7 @@ def test_database_connections_cut_in_mid_bundle_cost_nothing_but_time(
     background.start_worker()
     bundle = ask(committed.alice)
     wait_until(lambda: Bundle.objects.filter(state="running", step="rendering").exists(), 40)
-    with connection.cursor() as cursor:
+    with acting_as(WEB), connection.cursor() as cursor:  # a login may end its own connections
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE usename = 'dailies_web' AND datname = current_database()"

@@ -47,17 +47,7 @@ def run(query: Query, scope: Scope) -> Result:
     Raises Refused (title or family), OutsideScope (window or territory), ValueError (a grain
     the resource does not have).
     """
-    resource = resource_for(query.resource)
-    parts = scope.check(query, [resource.family])
-    if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
-        raise ValueError(f"{resource.name} has no grain {query.grain!r}")
-    reach = scope.reach(query.title_id, [resource.family], parts)
-    title = Title.objects.only("runtime_s", "sample").get(pk=query.title_id)
-    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
-        result = READERS[resource.name](
-            Read(resource, query, parts, reach, scope.exit, title.runtime_s)
-        )
-    return _with_notes(result, title)
+    return run_each([query], scope)[0]
 
 
 def measured(scope: Scope, title_id: int, families: Iterable[str] | None = None) -> Window | None:
@@ -147,18 +137,25 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
     return Window(since, until) if since else None
 
 
-def _with_notes(result: Result, title: Title) -> Result:
+def _with_notes(result: Result, title: Title, scope: Scope) -> Result:
     """The result as it is answered: whether it was clipped, is provisional, is sample data."""
     query, notes = result.asked, list(result.notes)
-    if query.parts is not None and _is_narrower(query, result.answered):
+    if query.parts is not None and _is_narrower(query, result, scope):
         notes.append("clipped")
     if query.window.until > settled_until():
         notes.append("provisional")
     return replace(result, notes=tuple(notes), sample=title.sample)
 
 
-def _is_narrower(query: Query, parts: tuple[Part, ...]) -> bool:
-    return query.window != EVER and any(p.window != query.window for p in parts)
+def _is_narrower(query: Query, result: Result, scope: Scope) -> bool:
+    """True where days that were asked for, or a whole territory that is granted, are missing."""
+    if query.window == EVER:
+        return False
+    granted = scope.granted(query.title_id, [result.resource.family])
+    wanted = {query.territory} if query.territory else {p.territory for p in granted}
+    return any(p.window != query.window for p in result.answered) or not wanted <= {
+        p.territory for p in result.answered
+    }
 
 
 def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
@@ -171,12 +168,14 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
     for query in asked:
         resource = resource_for(query.resource)
         parts = scope.check(query, [resource.family])
+        if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
+            raise ValueError(f"{resource.name} has no grain {query.grain!r}")
         reach = scope.reach(query.title_id, [resource.family], parts)
         runtime_s = titles[query.title_id].runtime_s
         reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
-    return [_with_notes(result, titles[result.asked.title_id]) for result in results]
+    return [_with_notes(result, titles[result.asked.title_id], scope) for result in results]
 
 
 def measured_each(

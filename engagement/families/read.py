@@ -17,7 +17,7 @@ from django.db import connection
 from engagement import curves
 from engagement.curves import Curves
 from engagement.families import Resource, Result
-from engagement.scope import Part, Query
+from engagement.scope import Part, Query, Window
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,20 @@ class CurveRows:
 
     sums: tuple[CurveSum, ...]
     releases: tuple[str, ...]
-    covered: tuple[tuple[date, date, str], ...]
+    covered: tuple[Part, ...]  # the days of the pieces, neighbours joined
+
+
+def _joined(pieces: Sequence[CurveSum]) -> tuple[Part, ...]:
+    blocks: list[Part] = []
+    for piece in sorted(pieces, key=lambda p: (p.territory, p.since or date.min)):
+        assert piece.since is not None
+        assert piece.until is not None
+        last = blocks[-1] if blocks else None
+        if last and (last.territory, last.window.until) == (piece.territory, piece.since):
+            blocks[-1] = Part(last.territory, Window(last.window.since, piece.until))
+        else:
+            blocks.append(Part(piece.territory, Window(piece.since, piece.until)))
+    return tuple(blocks)
 
 
 def read_curves(read: Read, view: str, plays: str, series: int) -> CurveRows:
@@ -128,7 +141,7 @@ def read_curves(read: Read, view: str, plays: str, series: int) -> CurveRows:
     return CurveRows(
         sums,
         tuple(sorted({r[5] for r in rows})),
-        tuple((p.since, p.until, p.territory) for p in pieces if p.since and p.until),
+        _joined(pieces),
     )
 
 

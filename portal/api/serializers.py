@@ -48,6 +48,7 @@ class ResourceAnswer(serializers.Serializer[Any]):
     resource = serializers.CharField()
     asked = serializers.DictField()
     answered = Block(many=True)
+    covered = Block(many=True, help_text="Of curves: the days whose pieces lie in the window.")
     data_through = serializers.DateField(allow_null=True)
     sample = serializers.BooleanField()
     releases = serializers.ListField(child=serializers.CharField())

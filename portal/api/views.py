@@ -174,6 +174,7 @@ def result_json(
             "grain": asked.grain,
         },
         "answered": [block(p) for p in result.answered],
+        "covered": [block(p) for p in result.extra.get("covered", result.answered)],
         "data_through": through.isoformat() if through else None,
         "sample": result.sample,
         "releases": list(result.releases),

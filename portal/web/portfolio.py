@@ -34,7 +34,7 @@ class Row:
     through: date | None = None
     headline: Headline | None = None
     children: list[Row] = field(default_factory=list)
-    heading: bool = False  # a series named for its episodes only; not granted itself
+    heading: bool = False  # a granted series whose own row is on another page
 
     @property
     def shows_viewing(self) -> bool:
@@ -46,6 +46,9 @@ def portfolio(request: HttpRequest, membership: Membership) -> HttpResponse:
     scope = scope_for(membership, "web")
     window = recent()
     titles = list(Title.objects.filter(pk__in=scope.titles()).select_related("parent"))
+    for title in titles:
+        if title.parent_id not in scope.titles():
+            title.parent = None  # on this page only: what is not granted is not named
     kinds = sorted({t.kind for t in titles}, key=list(Title.Kind.values).index)
     kind, words = request.GET.get("kind", ""), request.GET.get("q", "").strip()
     found = [t for t in titles if _matches(t, kind if kind in kinds else "", words)]
@@ -133,7 +136,7 @@ def _numbers(scope: Scope, titles: list[Title], window: Window) -> Mapping[int, 
 
 
 def _grouped(rows: list[Row]) -> list[Row]:
-    """Episodes under their series, which is named even where it is not granted itself."""
+    """Episodes under their series."""
     tops: dict[int, Row] = {}
     for row in rows:
         parent = row.title.parent

@@ -53,6 +53,20 @@ class Answers:
         return any("clipped" in r.notes for r in self.results.values())
 
     @property
+    def plays_in_curves(self) -> tuple[int, int] | None:
+        """Plays that the curves count, of those of the window; None where all are counted.
+
+        Curves are published in pieces, and a piece that waits or that reaches beyond the window
+        is no part of them. The plays themselves are exact, and `viewing`'s to tell.
+        """
+        viewing = self.results.get("viewing")
+        curve = self.results.get("retention") or self.results.get("rewatch")
+        total = viewing.extra.get("total") if viewing else None
+        if curve is None or total is None or curve.extra["plays"] == total.plays:
+            return None
+        return curve.extra["plays"], total.plays
+
+    @property
     def notes(self) -> frozenset[str]:
         return frozenset(note for r in self.results.values() for note in r.notes)
 

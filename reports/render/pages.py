@@ -57,6 +57,7 @@ def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[
         "territories": _territories(title.territories, language),
         "headline": _headline(viewing, retention, language),
         "viewing": _viewing(viewing, title, report, show) if viewing is not None else None,
+        "curves_count": _curves_count(title.results),
         "timeline": _timeline(curves, title, report, show) if curves else None,
         "danmu": "danmu" in results,
         "moments": _moments(title),
@@ -193,6 +194,19 @@ def _line(total: figures.Total, language: str, *, weekly: bool) -> dict[str, str
 
 def _hours(seconds: int | None) -> str:
     return wording.ABSENT if seconds is None else f"{seconds / 3600:,.1f}"
+
+
+def _curves_count(results: Mapping[str, Result]) -> str:
+    """How many of the plays the curves count, where not all: as on the title page."""
+    viewing = results.get("viewing")
+    curve = results.get("retention") or results.get("rewatch")
+    total = viewing.extra.get("total") if viewing else None
+    if curve is None or total is None or curve.extra.get("plays") == total.plays:
+        return ""
+    return _(
+        "The curves count %(n)s of %(of)s plays: the other days wait for more viewers, or were "
+        "published together with days outside this window."
+    ) % {"n": wording.exact(curve.extra.get("plays", 0)), "of": wording.exact(total.plays)}
 
 
 def _timeline(

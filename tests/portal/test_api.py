@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from engagement.families.registry import RESOURCES
+from engagement.models import RetentionFact
 from partners import grants
 from partners.models import AuditEvent
 from tests.cast import CANARY, DAY, DAYS, Cast
@@ -47,8 +48,8 @@ def test_a_resource_answers_with_the_columns_of_the_contract(
     ]
     assert (answer["data_through"], answer["sample"]) == ("2026-01-10", False)
     assert set(answer) == {
-        "partner", "title", "family", "resource", "asked", "answered", "data_through", "sample",
-        "releases", "notes", "columns", "rows",
+        "partner", "title", "family", "resource", "asked", "answered", "covered", "data_through",
+        "sample", "releases", "notes", "columns", "rows",
     }  # fmt: skip
 
 
@@ -58,6 +59,20 @@ def test_a_curve_by_day_says_period_and_territory(cast: Cast, alice: SignedIn) -
     first = answer["rows"][0]
     assert (first["from"], first["until"], first["territory"]) == ("2026-01-02", "2026-01-03", "*")
     assert first["sessions"] == 150
+
+
+def test_a_curve_says_which_days_it_counts(cast: Cast, alice: SignedIn) -> None:
+    """A piece that reaches beyond the window is no part of it."""
+    RetentionFact.objects.filter(title=cast.film, from_day=DAY + timedelta(days=4)).delete()
+    RetentionFact.objects.filter(title=cast.film, from_day=DAY + timedelta(days=3)).update(
+        until=DAY + timedelta(days=5)
+    )
+    answer = alice.get(f"{API}film/retention/?from=2026-01-01&until=2026-01-05").json()
+    assert answer["answered"][0]["until"] == "2026-01-05"
+    assert answer["covered"] == [{"territory": "*", "from": "2026-01-01", "until": "2026-01-04"}]
+    assert answer["rows"][0]["sessions"] == 450
+    page = alice.get("/p/aurora/titles/film/?from=2026-01-01&until=2026-01-05").content.decode()
+    assert "The curves count 450 of 600 plays" in page
 
 
 def test_comments_of_a_stretch_of_seconds(cast: Cast, alice: SignedIn) -> None:

@@ -136,8 +136,9 @@ class TitleChangeAdmin(AuditedAdmin):
         change: TitleChange = self.object_or_404(request, object_id)
         if not staff(request).has_perm("engagement.change_titlechange"):
             raise PermissionDenied
-        if request.method == "POST":
-            step = title_changes.accept if "accept" in request.POST else title_changes.refuse
+        steps = {"accept": title_changes.accept, "refuse": title_changes.refuse}
+        step = next((steps[name] for name in steps if name in request.POST), None)
+        if step is not None:
             try:
                 step(change, by=staff(request), request=request)
             except title_changes.TitleChangeError as error:

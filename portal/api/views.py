@@ -25,7 +25,7 @@ from partners.models import Membership
 from portal.api.errors import ExportNotGranted, block
 from portal.api.parameters import query_from
 from portal.api.serializers import ReleaseList, ResourceAnswer, TitleList
-from reports.render.csv import to_csv
+from portal.files import csv_response
 
 _PARAMETERS = [
     OpenApiParameter("from", OpenApiTypes.DATE, description="First day. Default: all measured."),
@@ -106,7 +106,7 @@ class Resource(PartnerView):
             releases=len(result.releases),
         )
         if as_csv:
-            return csv_response(result, f"{title.slug}-{resource}.csv")
+            return csv_response(result, title.slug)
         return Response(result_json(membership, title, scope, result))
 
     def _export_scope(
@@ -194,10 +194,3 @@ def result_json(
             for values in zip(*(result.data[name] for name in columns), strict=True)
         ],
     }
-
-
-def csv_response(result: Result, name: str) -> HttpResponse:
-    response = HttpResponse(to_csv(result), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response

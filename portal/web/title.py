@@ -19,13 +19,13 @@ from engagement.scope import Query, Refused, Scope, Window
 from partners.access import scope_for, title_for
 from partners.audit import record
 from partners.models import Membership
+from portal.files import csv_response
 from portal.web.doors import may_order, partner_page
 from portal.web.headline import headline
 from portal.web.portfolio import ends_of
 from portal.web.tables import by_minute
 from portal.web.windows import Picked, data_window, days_of, picked, presets, recent, territories
 from reports.moments import MINUTE_S, top_moments
-from reports.render.csv import to_csv
 from reports.render.document import Moment
 
 CURVES = ("retention", "rewatch", "danmu")
@@ -144,9 +144,7 @@ def csv(request: HttpRequest, membership: Membership, slug: str, resource: str) 
         window=str(asked.window),
         territory=asked.territory,
     )
-    response = HttpResponse(to_csv(result), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{found.slug}-{resource}.csv"'
-    return response
+    return csv_response(result, found.slug)
 
 
 def _children(scope: Scope, title: Title) -> list[Title]:

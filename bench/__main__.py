@@ -42,7 +42,7 @@ def main() -> int:
     text = _table(rows)
     sys.stdout.write(text)
     if arguments.write:
-        arguments.write.write_text(text)
+        arguments.write.write_text(f"# Results of `make bench`\n\n{text}")
     return 0
 
 

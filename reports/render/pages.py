@@ -182,10 +182,13 @@ def _line(total: figures.Total, language: str, *, weekly: bool) -> dict[str, str
         else wording.short_day(total.window.since, language)
     )
     viewers = wording.exact(total.viewers)
+    if total.estimated:
+        low, high = wording.exact(total.viewers_low), wording.exact(total.viewers_high)
+        viewers = f"≈ {viewers}" if total.viewers is not None else f"{low}–{high}"
     return {
         "when": when,
         "plays": wording.exact(total.plays),
-        "viewers": f"≈ {viewers}" if total.estimated and total.viewers is not None else viewers,
+        "viewers": viewers,
         "hours": _hours(total.watch_seconds),
         "completions": wording.exact(total.completions),
         "rate": wording.percent(total.completion_rate),

@@ -68,6 +68,7 @@ class ScheduleForm(forms.Form):
         self, *args: Any, titles: list[Title], members: list[Membership], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.offered = titles
         rest = sorted(z for z in available_timezones() if "/" in z and z not in _FIRST_ZONES)
         choices: dict[str, list[Any]] = {
             "titles": [(str(t.pk), t.name) for t in titles],
@@ -110,7 +111,7 @@ def create(request: HttpRequest, membership: Membership) -> HttpResponse:
         else:
             messages.success(request, _("The schedule is kept."))
             return redirect("reports", partner=membership.partner.slug)
-    return render(request, "partner/schedule.html", {"form": form, "schedule": None})
+    return _page(request, form, None)
 
 
 @partner_page
@@ -126,7 +127,7 @@ def edit(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse
         else:
             messages.success(request, _("The schedule is kept."))
             return redirect("reports", partner=membership.partner.slug)
-    return render(request, "partner/schedule.html", {"form": form, "schedule": schedule})
+    return _page(request, form, schedule)
 
 
 @partner_page
@@ -149,6 +150,11 @@ def delete(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
     schedules.delete(membership=membership, schedule_id=id, request=request)
     messages.success(request, _("The schedule is deleted. Bundles that it made stay."))
     return redirect("reports", partner=membership.partner.slug)
+
+
+def _page(request: HttpRequest, form: ScheduleForm, schedule: Schedule | None) -> HttpResponse:
+    context = {"form": form, "schedule": schedule, "sample": any(t.sample for t in form.offered)}
+    return render(request, "partner/schedule.html", context)
 
 
 def _form(request: HttpRequest, membership: Membership, initial: dict[str, Any]) -> ScheduleForm:

@@ -7,12 +7,19 @@ from typing import Any
 from rest_framework import serializers
 
 
-class Block(serializers.Serializer[Any]):
-    territory = serializers.CharField()
-    until = serializers.DateField(allow_null=True)
+class Period(serializers.Serializer[Any]):
+    """The days [from, until). `from` is no name that a class can have."""
+
+    until = serializers.DateField()
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {**super().get_fields(), "from": serializers.DateField(allow_null=True)}
+        fields = super().get_fields()
+        return {"from": serializers.DateField(allow_null=fields["until"].allow_null), **fields}
+
+
+class Block(Period):
+    territory = serializers.CharField()
+    until = serializers.DateField(allow_null=True)
 
 
 class TitleShape(serializers.Serializer[Any]):
@@ -72,31 +79,23 @@ class ReleaseList(serializers.Serializer[Any]):
     releases = ReleaseShape(many=True)
 
 
-class BundleAsked(serializers.Serializer[Any]):
+class BundleAsked(Period):
     """`titles` are slugs; absent: all that the member may export."""
 
     titles = serializers.ListField(
         child=serializers.SlugField(), required=False, min_length=1, max_length=500
     )
-    until = serializers.DateField()
     language = serializers.ChoiceField(["zh-hans", "en"], default="zh-hans")
 
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {**super().get_fields(), "from": serializers.DateField()}
 
-
-class BundleShape(serializers.Serializer[Any]):
+class BundleShape(Period):
     id = serializers.CharField()
     state = serializers.CharField()
     progress = serializers.IntegerField()
     problem = serializers.CharField()
-    until = serializers.DateField()
     language = serializers.CharField()
     made_at = serializers.DateTimeField()
     file = serializers.DictField(allow_null=True)
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {**super().get_fields(), "from": serializers.DateField()}
 
 
 class BundleList(serializers.Serializer[Any]):

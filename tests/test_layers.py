@@ -15,13 +15,25 @@ BELOW = {
     "reports": {"portal"},
 }
 FACTS = {
-    "ViewingFact",
-    "ViewerSketch",
+    "Adjustment",
+    "DanmuComment",
+    "DanmuFact",
+    "DayPartial",
+    "DemographicsFact",
+    "DiscussionFact",
+    "DiscussionPost",
+    "FanbaseFact",
+    "GeographyFact",
+    "NoisedTable",
+    "PublishedPiece",
+    "Restatement",
     "RetentionFact",
     "RewatchFact",
-    "DanmuFact",
-    "DanmuComment",
-    "DayPartial",
+    "SharingFact",
+    "SharingOffset",
+    "TypicalFact",
+    "ViewerSketch",
+    "ViewingFact",
 }
 
 

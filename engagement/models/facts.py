@@ -6,6 +6,7 @@ role of the web can read these tables: it reads the views of partners/wall.py.
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -26,6 +27,11 @@ class Fact(models.Model):
         return f"{self.title_id} {self.territory} {self.from_day}..{self.until}"
 
 
+def _children() -> ArrayField:
+    """The children that a series' own row counts: it is read by who is granted each of them."""
+    return ArrayField(models.BigIntegerField(), null=True, blank=True)
+
+
 def _period_is_not_empty(table: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         condition=Q(from_day__lt=F("until")), name=f"{table}_period_is_not_empty"
@@ -41,6 +47,8 @@ class ViewingFact(Fact):
     watch_seconds = models.BigIntegerField()
     completions = models.BigIntegerField()
     finishers = models.BigIntegerField()
+    carried_on = models.BigIntegerField(null=True)
+    counted = _children()
 
     class Meta:
         constraints = [
@@ -59,6 +67,7 @@ class ViewerSketch(Fact):
 
     viewers = models.BinaryField()
     finishers = models.BinaryField()
+    counted = _children()
 
     class Meta:
         constraints = [
@@ -130,10 +139,238 @@ class DanmuComment(Fact):
     repeats = models.PositiveIntegerField()
     likes = models.PositiveIntegerField()
     picked = models.BooleanField(default=False)
+    phrases = ArrayField(models.CharField(max_length=64), default=list)
 
     class Meta:
         constraints = [_period_is_not_empty("danmu_comment")]
         indexes = [models.Index(fields=["title", "content_second"], name="danmu_comment_at")]
+
+
+class DiscussionFact(Fact):
+    """Posts and replies written on the title's page on one day."""
+
+    posts = models.BigIntegerField()
+    replies = models.BigIntegerField()
+    likes = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("discussion"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "from_day"], name="discussion_cell_once"
+            ),
+        ]
+
+
+class DiscussionPost(Fact):
+    """One live post: masked, authorless, with its day (`from_day`). Leaves as danmu do."""
+
+    text = models.TextField()
+    repeats = models.PositiveIntegerField()
+    likes = models.PositiveIntegerField()
+    replies = models.PositiveIntegerField()
+    picked = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [_period_is_not_empty("discussion_post")]
+        indexes = [models.Index(fields=["title", "from_day"], name="discussion_post_of_day")]
+
+
+class SharingFact(Fact):
+    """Links passed on by one channel on one day, and the visits that came back.
+
+    `new_viewers` counts the days [new_since, until), as one piece of at least the floor.
+    """
+
+    channel = models.CharField(max_length=64)
+    shares = models.BigIntegerField()
+    visits = models.BigIntegerField()
+    new_viewers = models.BigIntegerField(null=True)
+    new_since = models.DateField(null=True)
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("sharing"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "channel", "from_day"], name="sharing_cell_once"
+            ),
+        ]
+
+
+class SharingOffset(Fact):
+    """Shares per content second of one day; `unplaced` have no offset."""
+
+    shares = models.BigIntegerField()
+    unplaced = models.BigIntegerField()
+    curves = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("sharing_offset"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "from_day"], name="sharing_offset_cell_once"
+            ),
+        ]
+
+
+class PeopleFact(Fact):
+    """Who they are over one published period: a function of a NoisedTable alone.
+
+    `territory` is one of the title's Holdings, `other` (the rest together) or `*`. `survival`
+    is the share of viewers that reached each of 20 parts, None where it is too uncertain.
+    """
+
+    territory = models.CharField(max_length=8)
+    viewers = models.BigIntegerField(null=True)
+    finishers = models.BigIntegerField(null=True)
+    survival = ArrayField(models.FloatField(), null=True)
+    hidden_reason = models.CharField(max_length=200, blank=True)
+    counted = _children()
+
+    class Meta:
+        abstract = True
+
+
+class DemographicsFact(PeopleFact):
+    """One age band (or several merged: `18-30`) and gender."""
+
+    age_band = models.CharField(max_length=32)
+    gender = models.CharField(max_length=16)
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("demographics"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "from_day", "age_band", "gender"],
+                name="demographics_cell_once",
+            ),
+        ]
+
+
+class GeographyFact(PeopleFact):
+    """One region, or a greater area that regions were merged to."""
+
+    region = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("geography"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "from_day", "region"], name="geography_cell_once"
+            ),
+        ]
+
+
+class FanbaseFact(Fact):
+    """What a title's viewers of one period have in common with a fan set.
+
+    A row made for one partner (own titles, or by a consent given to it) carries `partner_id`
+    and is read by nobody else.
+    """
+
+    territory = models.CharField(max_length=8)
+    fan_set = models.ForeignKey("engagement.FanSetVersion", models.PROTECT, related_name="+")
+    partner_id = models.UUIDField(null=True)
+    viewers_in_common = models.BigIntegerField(null=True)
+    share_of_title = models.FloatField(null=True)
+    share_of_fan_set = models.FloatField(null=True)
+    lift = models.FloatField(null=True)
+    lift_low = models.FloatField(null=True)
+    lift_high = models.FloatField(null=True)
+    hidden_reason = models.CharField(max_length=200, blank=True)
+    counted = _children()
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("fanbase"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "from_day", "fan_set", "partner_id"],
+                name="fanbase_cell_once",
+                nulls_distinct=False,
+            ),
+        ]
+
+
+class TypicalFact(Fact):
+    """The median curve of titles like this one, per content second of this title.
+
+    `curves` is one series in parts per million; empty with `hidden_reason` where too few
+    partners stand behind it. `like` says what was alike: kind, genre, runtime band.
+    """
+
+    family = models.CharField(max_length=16)
+    curves = models.BinaryField()
+    like = models.JSONField(default=dict)
+    titles = models.PositiveIntegerField()
+    partners = models.PositiveIntegerField()
+    hidden_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            _period_is_not_empty("typical"),
+            models.UniqueConstraint(
+                fields=["title", "territory", "family", "from_day"], name="typical_cell_once"
+            ),
+        ]
+
+
+class NoisedTable(models.Model):
+    """One draw of noise: what the published people facts of a title and period are made of.
+
+    The publisher's own, and the ledger of epsilon: one row a draw, never changed.
+    `plays` are the exact plays of the period when it was drawn. `noised` is what
+    pipeline/people.py packs.
+    """
+
+    title = models.ForeignKey("engagement.Title", models.PROTECT, related_name="+")
+    family = models.CharField(max_length=16)
+    from_day = models.DateField(db_column="from")
+    until = models.DateField()
+    draw = models.PositiveSmallIntegerField()
+    plays = models.BigIntegerField()
+    epsilon = models.FloatField()
+    noised = models.BinaryField()
+    drawn_at = models.DateTimeField(auto_now_add=True)
+    changed_plays = models.BigIntegerField(
+        default=0, help_text="Plays added or taken away since, by changes too small to draw again."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["title", "family", "from_day", "until", "draw"], name="draw_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.title_id} {self.from_day} draw {self.draw}"
+
+
+class Restatement(Fact):
+    """A settled number that was published and has changed: old and new."""
+
+    family = models.CharField(max_length=16)
+    metric = models.CharField(max_length=32)
+    old = models.BigIntegerField(null=True)
+    new = models.BigIntegerField(null=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["title", "at"], name="restatement_of_title")]
+
+
+class Adjustment(Fact):
+    """A change of a closed month, beside its settled numbers: old, new and difference."""
+
+    family = models.CharField(max_length=16)
+    metric = models.CharField(max_length=32)
+    old = models.BigIntegerField()
+    new = models.BigIntegerField()
+    difference = models.BigIntegerField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["title", "at"], name="adjustment_of_title")]
 
 
 class DayPartial(models.Model):

@@ -37,6 +37,8 @@ class Source(models.Model):
         TITLES = "titles", _("titles")
         SEGMENTS = "segments", _("segments")
         DANMU = "danmu", _("danmu")
+        DISCUSSION = "discussion", _("discussion")
+        SHARES = "shares", _("shares")
 
     class State(models.TextChoices):
         LIVE = "live", _("live")
@@ -99,8 +101,27 @@ class Rejected(models.Model):
         return f"{self.reason}: {self.rows}"
 
 
+class ClosedMonth(models.Model):
+    """A month that was settled with the partners: later changes stand beside it."""
+
+    month = models.DateField(_("month"), unique=True, help_text=_("Its first day."))
+    closed_at = models.DateTimeField(_("closed at"), auto_now_add=True)
+    closed_by = models.CharField(_("closed by"), max_length=254)
+
+    class Meta:
+        verbose_name = _("closed month")
+        verbose_name_plural = _("closed months")
+        ordering = ["-month"]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+
 class Release(models.Model):
-    """The published numbers of one unit: (segments, title, day) or (danmu, title).
+    """The published numbers of one unit.
+
+    A unit is (segments or shares, title, day), (danmu or discussion, title), or a protected
+    family's (family, title, period).
 
     One row a version: a unit that is published again gets a new Release, and facts point at
     the one they come from. STARTED without DONE is a run that was killed; its facts were never
@@ -110,6 +131,12 @@ class Release(models.Model):
     class Kind(models.TextChoices):
         SEGMENTS = "segments", _("segments")
         DANMU = "danmu", _("danmu")
+        DISCUSSION = "discussion", _("discussion")
+        SHARES = "shares", _("shares")
+        DEMOGRAPHICS = "demographics", _("demographics")
+        GEOGRAPHY = "geography", _("geography")
+        FANBASES = "fanbases", _("fanbases")
+        TYPICAL = "typical", _("typical")
 
     class State(models.TextChoices):
         STARTED = "started", _("started")
@@ -144,6 +171,18 @@ class Release(models.Model):
     )
     ingest = models.ForeignKey(
         Ingest, models.PROTECT, null=True, related_name="releases", verbose_name=_("ingest")
+    )
+    until = models.DateField(
+        _("until"), null=True, blank=True, help_text=_("Of a period longer than a day.")
+    )
+    epsilon = models.FloatField(
+        _("privacy spent"), default=0, help_text=_("Epsilon of the noise drawn for it.")
+    )
+    people_file = models.CharField(
+        _("people"),
+        max_length=200,
+        blank=True,
+        help_text=_("Where the pipeline keeps who watched, under its own folder."),
     )
 
     class Meta:

@@ -1,9 +1,10 @@
 from partners.models.audit import AuditEvent
-from partners.models.grants import Entitlement, Grant, Holding
+from partners.models.grants import Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
 
 __all__ = [
     "AuditEvent",
+    "Consent",
     "Entitlement",
     "Grant",
     "Holding",

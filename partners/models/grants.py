@@ -43,6 +43,35 @@ class Holding(models.Model):
         return f"{self.partner.slug} {self.title.slug} {'|'.join(self.territories)}"
 
 
+class Consent(models.Model):
+    """A partner lets another's fan sets be built from one of its titles. It opens nothing."""
+
+    partner = models.ForeignKey(
+        Partner, models.PROTECT, related_name="consents", verbose_name=_("partner")
+    )
+    given_to = models.ForeignKey(
+        Partner, models.PROTECT, related_name="+", verbose_name=_("given to")
+    )
+    title = models.ForeignKey(
+        "engagement.Title", models.PROTECT, related_name="+", verbose_name=_("title")
+    )
+    contract_reference = models.CharField(_("contract reference"), max_length=200)
+    from_day = models.DateField(_("from"))
+    until = models.DateField(_("until"), null=True, blank=True)
+    recorded_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", verbose_name=_("recorded by")
+    )
+    recorded_at = models.DateTimeField(_("recorded at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        ordering = ["partner", "title"]
+
+    def __str__(self) -> str:
+        return f"{self.partner.slug} > {self.given_to.slug}: {self.title.slug}"
+
+
 class Grant(models.Model):
     """One tuple: these titles x families x data window x territories x exits, while valid.
 

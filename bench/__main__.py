@@ -52,6 +52,7 @@ def _apart(folder: Path) -> None:
 
     settings.STAGING = folder / "staged"
     settings.SOURCES = folder / "sources"
+    settings.PEOPLE = folder / "people"
     settings.STORAGE_ROOT = folder / "files"
     settings.STORAGES = {
         **settings.STORAGES,

@@ -126,6 +126,7 @@ FLOOR = 50  # viewers; not a setting of a deployment: docs/privacy.md promises i
 ENGINE_URL = env.str("ENGINE_URL", default="embedded://")
 SOURCES = VAR / "sources"
 STAGING = VAR / "staged"
+PEOPLE = VAR / "people"  # who watched, by day: unprotected, the pipeline's own
 STORAGE_URL = env.str("STORAGE_URL", default=f"file://{VAR / 'files'}")
 STORAGE_ROOT = Path(STORAGE_URL.removeprefix("file://"))
 PUBLISHER_KEY = b""

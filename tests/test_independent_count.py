@@ -143,6 +143,7 @@ def test_what_a_partner_reads_is_what_a_loop_over_the_rows_counts(
     cast: Cast, settings: Any, tmp_path: Path, seed: int
 ) -> None:
     settings.STAGING, settings.SOURCES = tmp_path / "staged", tmp_path / "sources"
+    settings.PEOPLE = tmp_path / "people"
     landing = tmp_path / "landing"
     landing.mkdir()
     rows = random_rows(seed)

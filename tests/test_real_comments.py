@@ -45,6 +45,7 @@ MAP = "file,part,title_id\nbilibili_yolo.csv,,yolo\nbilibili_483236581.xml,,di-r
 @pytest.fixture
 def cast(transactional_db: None, real_data: Path, tmp_path: Path, settings: Settings) -> Cast:
     settings.STAGING, settings.SOURCES = tmp_path / "staged", tmp_path / "sources"
+    settings.PEOPLE = tmp_path / "people"
     landing = tmp_path / "landing"
     landing.mkdir()
     (landing / "titles.csv").write_text(TITLES)

@@ -13,6 +13,7 @@ from tests.engagement.one_film import FILM
 @pytest.fixture(autouse=True)
 def places(settings: Any, tmp_path: Path) -> None:
     settings.STAGING = tmp_path / "var" / "staged"
+    settings.PEOPLE = tmp_path / "var" / "people"
     settings.SOURCES = tmp_path / "var" / "sources"
     settings.PUBLISHER_KEY = b"test key"
 

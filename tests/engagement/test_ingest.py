@@ -52,6 +52,7 @@ django.setup()
 from django.conf import settings
 from pathlib import Path
 settings.STAGING, settings.SOURCES = Path(sys.argv[1]) / "staged", Path(sys.argv[1]) / "sources"
+settings.PEOPLE = Path(sys.argv[1]) / "people"
 settings.PUBLISHER_KEY = b"test key"
 settings.DATABASES["default"]["NAME"] = sys.argv[3]
 from engagement.formats import Options

@@ -1,0 +1,101 @@
+"""Who watched what on which day, unprotected: the pipeline's own, on its own disk.
+
+One row a viewer, territory and device of a title's day, made by the roll-up. Families that count
+people over a week, an episode before, or a fan set are counted from these rows; no role of the
+web or the reports can reach them. A file holds the titles of one day that one run rolled up, a
+row group each; the Release names the file, so that a run that was killed leaves a file nobody
+reads.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.conf import settings
+
+from engagement.models import Release, Title
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+
+SCHEMA = pa.schema(
+    [
+        ("viewer", pa.uint64()),  # 63-bit keyed hash, as in sketches.py
+        ("territory", _WORD),
+        ("device", _WORD),
+        ("region", _WORD),  # region, age and gender are those of the first session here
+        ("age_band", _WORD),
+        ("gender", _WORD),
+        ("first_at", pa.int64()),  # microseconds since 1970, UTC
+        ("plays", pa.int32()),
+        ("watch_seconds", pa.int64()),
+        ("completions", pa.int32()),  # more than 0: a finisher
+        ("furthest_s", pa.int32()),  # the end of what was played furthest into the title
+        ("digest", pa.uint64()),  # of everything played, as sketches.Content adds them up
+    ]
+)
+"""Sorted by viewer, territory, device, which together occur once."""
+
+_TITLES = b"titles"
+
+
+def write(day: date, tables: Mapping[str, pa.Table]) -> str:
+    """Keep the rows of a day's titles, by title_id; titles without rows are left out.
+
+    Returns the name that a Release keeps. Whole or not at all: the file appears under its name
+    when it is complete.
+    """
+    folder = Path(settings.PEOPLE) / day.isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{uuid.uuid4().hex}.parquet"
+    fresh = folder / f".{name}.part"
+    titles = sorted(title for title, table in tables.items() if len(table))
+    schema = SCHEMA.with_metadata({_TITLES: "\n".join(titles).encode()})
+    with pq.ParquetWriter(fresh, schema, compression="zstd", compression_level=1) as writer:
+        for title in titles:
+            table = tables[title].select(SCHEMA.names)
+            writer.write_table(table.cast(schema), len(table))
+    with fresh.open("rb") as written:
+        os.fsync(written.fileno())
+    fresh.replace(folder / name)
+    return f"{day.isoformat()}/{name}"
+
+
+def read(name: str, title_id: str) -> pa.Table:
+    """One title's rows of one file. Raises FileNotFoundError, KeyError."""
+    with pq.ParquetFile(Path(settings.PEOPLE) / name) as file:
+        titles = file.schema_arrow.metadata[_TITLES].decode().split("\n")
+        try:
+            table = file.read_row_group(titles.index(title_id))
+        except ValueError:
+            raise KeyError(title_id) from None
+    return table.cast(SCHEMA)
+
+
+def of(title: Title, days: Iterable[date]) -> pa.Table:
+    """The rows of a title's published days, with a column `day`; days without any add none."""
+    names = (
+        Release.objects.filter(
+            kind=Release.Kind.SEGMENTS,
+            title=title,
+            day__in=list(days),
+            state=Release.State.DONE,
+        )
+        .exclude(people_file="")
+        .order_by("day")
+        .values_list("day", "people_file")
+    )
+    tables = []
+    for day, name in names:
+        table = read(name, title.key)
+        tables.append(
+            table.append_column("day", pa.repeat(pa.scalar(day, pa.date32()), len(table)))
+        )
+    if not tables:
+        return SCHEMA.append(pa.field("day", pa.date32())).empty_table()
+    return pa.concat_tables(tables).unify_dictionaries()

@@ -19,6 +19,7 @@ from django.utils import timezone
 from engagement.formats import Options
 from engagement.models import Ingest, Rejected, Release, Source, Title
 from engagement.pipeline import publish, staging, units
+from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
@@ -30,6 +31,8 @@ _PARTIALS_AT_ONCE = 20_000
 """Partials held in memory before the titles they are of are published."""
 
 _ATTEMPTS = 5
+
+NOBODYS = Holders()
 
 
 class Progress(Protocol):
@@ -43,6 +46,7 @@ def ingest(
     options: Options,
     *,
     withdraw: Sequence[str] = (),
+    holders: Holders = NOBODYS,
     sample: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> Summary:

@@ -12,9 +12,12 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from engagement.formats import Options, format_names
+from engagement.pipeline.holders import Holders
 from engagement.pipeline.ingest import ingest
 from engagement.pipeline.landing import Refused, Summary
 from engagement.pipeline.staging import Missing
+from engagement.roles import PUBLISH, acting_as
+from partners.holdings import holders
 
 _WIDTH = 28
 _QUIET_S = 10.0
@@ -72,6 +75,7 @@ class Command(BaseCommand):
                 options["paths"],
                 Options(**said),
                 withdraw=options["withdraw"],
+                holders=_holders(),
                 sample=options["sample"],
                 progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
             )
@@ -81,6 +85,11 @@ class Command(BaseCommand):
             self.stdout.write(told(summary, time.monotonic() - started))
         if summary.quarantined:
             sys.exit(1)
+
+
+def _holders() -> Holders:
+    with acting_as(PUBLISH):
+        return holders()
 
 
 def told(summary: Summary, seconds: float) -> str:

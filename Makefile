@@ -20,7 +20,7 @@ export PORT ONCE
 
 .DEFAULT_GOAL := check
 .PHONY: messages help check demo serve test quick services stop lint types migrations format lock bench soak \
-	audit walls setup venv assets preflight-demo preflight-test run-tests
+	audit walls spark setup venv assets preflight-demo preflight-test run-tests
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -51,6 +51,11 @@ walls: setup ## the walls on another PostgreSQL: PG_BIN=/usr/lib/postgresql/15/b
 	@PORTAL_PG_BIN="$(PG_BIN)" DAILIES_VAR="$(CURDIR)/var/walls" $(MANAGE) services -- \
 		$(PY) -m pytest -n $(JOBS) -m "not browser" tests/test_walls.py tests/partners \
 		tests/portal/test_setup_database.py $(ARGS)
+
+spark: venv ## also install what `ingest --engine spark` needs (its tests are skipped without)
+	@$(PY) -c 'import pyspark' 2>/dev/null || { \
+		echo "installing the Python packages of requirements-spark.lock ..." \
+		&& $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-spark.lock; }
 
 services: setup ## start PostgreSQL, Valkey and the mail catcher for work with manage.py
 	@$(MANAGE) services
@@ -85,6 +90,8 @@ soak: setup ## keeps the whole portal busy and kills parts of it (ARGS=)
 lock: venv ## requirements.lock and package-lock.json anew from requirements.txt and package.json
 	@$(UV) pip compile $(LOCK_FLAGS) requirements.txt -o requirements.lock
 	@$(UV) pip compile $(LOCK_FLAGS) requirements-node.txt -o requirements-node.lock
+	@sed -nE 's/^([a-z][^ ]*==[^ ]*).*/\1/p' requirements.lock > var/pinned.txt
+	@$(UV) pip compile $(LOCK_FLAGS) -c var/pinned.txt requirements-spark.txt -o requirements-spark.lock
 	@PATH="$(abspath $(VENV))/bin:$$PATH" npm install --package-lock-only
 
 audit: venv ## known weaknesses of the locked packages; one that cannot be looked up fails it

@@ -317,12 +317,16 @@ class TypicalFact(Fact):
 class NoisedTable(models.Model):
     """One draw of noise: what the published people facts of a title and period are made of.
 
-    The publisher's own, and the ledger of epsilon: one row a draw, never changed.
+    The publisher's own, and the ledger of epsilon: one row a draw, never changed. Without a
+    title it is of the whole platform: its viewers, or with a fan set those fans among them.
     `plays` are the exact plays of the period when it was drawn. `noised` is what
     pipeline/people.py packs.
     """
 
-    title = models.ForeignKey("engagement.Title", models.PROTECT, related_name="+")
+    title = models.ForeignKey("engagement.Title", models.PROTECT, null=True, related_name="+")
+    fan_set = models.ForeignKey(
+        "engagement.FanSetVersion", models.PROTECT, null=True, related_name="+"
+    )
     family = models.CharField(max_length=16)
     from_day = models.DateField(db_column="from")
     until = models.DateField()
@@ -338,7 +342,9 @@ class NoisedTable(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["title", "family", "from_day", "until", "draw"], name="draw_once"
+                fields=["title", "fan_set", "family", "from_day", "until", "draw"],
+                name="draw_once",
+                nulls_distinct=False,
             ),
         ]
 

@@ -45,4 +45,5 @@ def _groups_again() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(import_module("partners.migrations.0003_staff")._groups())
+        for migration in ("0003_staff", "0007_fan_sets"):
+            cursor.execute(import_module(f"partners.migrations.{migration}")._groups())

@@ -11,8 +11,17 @@ from django.contrib.auth.models import Permission
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, reverse
 
-from engagement.models import Ingest, Rejected, Release, Source, TitleChange
-from partners.models import AuditEvent, Invitation
+from engagement.models import (
+    FanSet,
+    FanSetVersion,
+    Ingest,
+    Rejected,
+    Release,
+    Source,
+    Tag,
+    TitleChange,
+)
+from partners.models import AuditEvent, Consent, Invitation
 from reports.models import Bundle, Delivery, Run, Schedule
 from tests.cast import DAY, Cast
 from tests.conftest import SignedIn
@@ -49,7 +58,18 @@ def filled(cast: Cast, staff: Staff) -> dict[str, Any]:
         run=run, partner=cast.aurora, recipient=cast.alice, from_day=DAY, until=DAY.replace(day=8),
         language="en", state="failed", problem="worker lost", titles=[cast.film.pk],
     )  # fmt: skip
+    tag = Tag.objects.create(kind="cast", name="张三")
+    fans = FanSet.objects.create(slug="zhang-san", name_zh="张三粉丝", name_en="Fans of Zhang San")
+    FanSetVersion.objects.create(
+        fan_set=fans, version=1, from_day=DAY, rule="tagged", tag=tag, defined_by="d@example.com"
+    )
     return {
+        "engagement.tag": tag,
+        "engagement.fanset": fans,
+        "partners.consent": Consent.objects.create(
+            partner=cast.borealis, given_to=cast.aurora, title=cast.foreign, from_day=DAY,
+            contract_reference="C-9", recorded_by=staff.mona,
+        ),
         "engagement.ingest": ingest,
         "engagement.source": source,
         "engagement.release": release,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.db import connection
@@ -25,7 +26,8 @@ class Read:
     """One query whose blocks have been checked against the scope.
 
     `parts` are the blocks the answer states; `reach` the blocks that a row must lie wholly
-    inside to be part of it. `runtime_s` is the title's, 0 where unknown.
+    inside to be part of it. `runtime_s` is the title's, 0 where unknown; `partner_id` is whose
+    scope it is, for rows that are made for one partner.
     """
 
     resource: Resource
@@ -34,6 +36,7 @@ class Read:
     reach: tuple[Part, ...]
     exit: str
     runtime_s: int
+    partner_id: UUID
 
 
 _WITHIN = """

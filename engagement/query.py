@@ -22,6 +22,12 @@ from engagement.settling import settled_until
 _FAMILIES_OF_KIND = {
     "segments": frozenset({"viewing", "retention", "rewatch"}),
     "danmu": frozenset({"danmu"}),
+    "discussion": frozenset({"discussion"}),
+    "shares": frozenset({"sharing"}),
+    "demographics": frozenset({"demographics"}),
+    "geography": frozenset({"geography"}),
+    "fanbases": frozenset({"fanbases"}),
+    "typical": frozenset({"retention", "rewatch"}),
 }
 
 

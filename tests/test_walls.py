@@ -18,7 +18,7 @@ from django.db.utils import DatabaseError, ProgrammingError
 from django.utils import timezone as django_timezone
 
 from engagement import query
-from engagement.families.registry import RESOURCES
+from engagement.families.registry import FAMILIES, RESOURCES
 from engagement.roles import PARTNER, READER, STAFF, WEB, WORKER, acting_as
 from engagement.scope import Entitled, OutsideScope, Query, Refused, Scope, Window
 from partners import grants
@@ -248,7 +248,7 @@ def test_text_that_may_not_leave_stays_on_the_page(walls: str, cast: Cast) -> No
 # --- Postgres alone ----------------------------------------------------------------------------
 def forged(cast: Cast, exit: str = "web") -> Scope:
     """A scope of Aurora's in which Python would allow everything."""
-    everything = frozenset({"viewing", "retention", "rewatch", "danmu"})
+    everything = frozenset(FAMILIES)
     return Scope(
         cast.aurora.pk,
         exit,

@@ -13,13 +13,15 @@ from typing import Any
 
 from engagement.scope import Part, Query
 
-METRIC_VERSION = "1"
+METRIC_VERSION = "2"
 """Raised when a definition changes, so that an old bundle says by which rule it counted."""
 
 # Why a cell is empty.
 BELOW_FLOOR = "below_floor"
 WAITING = "waiting"
 NOT_MEASURED = "not_measured"
+TOO_UNCERTAIN = "too_uncertain"
+TOO_FEW_PARTNERS = "too_few_partners"
 
 Cell = int | float | str | date | None
 

@@ -11,15 +11,16 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from engagement.models import FanbaseFact, FanSetVersion, Ingest, NoisedTable, Release, Title
-from engagement.pipeline import people
+from engagement.pipeline import people, weeks
 from engagement.pipeline.fansets import (
     CONSENTED,
     ERROR_OF_ONE,
@@ -37,6 +38,8 @@ from engagement.pipeline.fansets import (
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.noise import two_sided_geometric
 from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.publish_people import SCALE as PEOPLE_SCALE
+from engagement.pipeline.publish_people import Subject, kept
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL, Window
 
@@ -134,6 +137,59 @@ class Counted:
     rule: Rule
     made_for: Mapping[UUID | None, str]
     common: Mapping[str, int]
+
+
+def publish_due(
+    subject: Subject, library: Library, *, ingest: Ingest | None = None
+) -> list[Release]:
+    """Every period of the title's demographics that has no fan sets of the same draw yet."""
+    with acting_as(PUBLISH):
+        drawn = {(since, until): draw for since, until, draw in _draws(subject.title, FAMILY)}
+        wanted = [
+            (Window(since, until), draw)
+            for since, until, draw in _draws(subject.title, "demographics")
+            if drawn.get((since, until), 0) < draw
+        ]
+    found = []
+    for window, draw in wanted:
+        with acting_as(PUBLISH):
+            period = _period(subject, window, draw) if rules(window) else None
+        if period and (release := publish_fanbases(period, library, ingest=ingest)):
+            found.append(release)
+    return found
+
+
+def _draws(title: Title, family: str) -> list[tuple[date, date, int]]:
+    """(from, until, number of the last draw) of each period."""
+    return list(
+        NoisedTable.objects.filter(title=title, family=family)
+        .values_list("from_day", "until")
+        .annotate(last=Max("draw"))
+        .order_by("from_day")
+    )
+
+
+def _period(subject: Subject, window: Window, draw: int) -> Period:
+    table = NoisedTable.objects.get(
+        title=subject.title,
+        family="demographics",
+        from_day=window.since,
+        until=window.until,
+        draw=draw,
+    )
+    noised_people = kept(table)
+    who = subject.watchers(window)
+    where = np.array(weeks.place(who, noised_people.territories), dtype=object)
+    return Period(
+        title=subject.title,
+        window=window,
+        draw=draw,
+        viewers={t: sum(noised_people.viewers[t].values()) for t in noised_people.territories},
+        cells=max(len(cells) for cells in noised_people.cells.values()),
+        scale=PEOPLE_SCALE,
+        by_territory={t: who.viewers[where == t] for t in noised_people.territories},
+        counted=tuple(t.pk for t in subject.counted) if subject.is_series else None,
+    )
 
 
 def publish_fanbases(

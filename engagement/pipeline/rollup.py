@@ -67,8 +67,8 @@ class CellPartial:
 class Input:
     """What a title's part of a day was made of: rows counted, and what was left out.
 
-    `digest` is two sums, of 64 bits each, over the rows that count, whatever their order; `reaches` the last
-    day (since 1970) on which one of the sessions played.
+    `digest` is two sums, of 64 bits each, over the rows that count, whatever their order;
+    `reaches` the last day (since 1970) on which one of the sessions played.
     """
 
     rows: int = 0

@@ -135,7 +135,10 @@ def land(
     """One file into the ledger and into staging; nothing of it is published yet."""
     summary.files += 1
     sha256, place = staging.keep(file.path)
+    beside = {one.name: staging.keep(one) for one in formats.companions(file.path)}
     said = _said(file, options, title_map)
+    if beside:
+        said["beside"] = {name: kept for name, (kept, _) in beside.items()}
     with acting_as(PUBLISH):
         now_live = Source.objects.filter(name=file.name, state=Source.State.LIVE).first()
         same = now_live is not None and (now_live.sha256, now_live.options) == (sha256, said)
@@ -162,6 +165,7 @@ def land(
         zone=ZoneInfo(settings.TIME_ZONE),
         now=timezone.now(),
         title_map=title_map,
+        beside={name: kept for name, (_, kept) in beside.items()},
     )
     try:
         landed = formats.read(

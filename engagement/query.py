@@ -172,9 +172,7 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
             raise ValueError(f"{resource.name} has no grain {query.grain!r}")
         reach = scope.reach(query.title_id, [resource.family], parts)
         runtime_s = titles[query.title_id].runtime_s
-        reads.append(
-            Read(resource, query, parts, reach, scope.exit, runtime_s, scope.partner_id)
-        )
+        reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s, scope.partner_id))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
     return [_with_notes(result, titles[result.asked.title_id], scope) for result in results]

@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.conf import settings
+from django.db.models import QuerySet
+from numpy.typing import NDArray
 
 from engagement.models import Release, Title
+from engagement.scope import Window
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
@@ -66,32 +71,41 @@ def write(day: date, tables: Mapping[str, pa.Table]) -> str:
     return f"{day.isoformat()}/{name}"
 
 
-def read(name: str, title_id: str) -> pa.Table:
+def read(name: str, title_id: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
     """One title's rows of one file. Raises FileNotFoundError, KeyError."""
     with pq.ParquetFile(Path(settings.PEOPLE) / name) as file:
         titles = file.schema_arrow.metadata[_TITLES].decode().split("\n")
         try:
-            table = file.read_row_group(titles.index(title_id))
+            table = file.read_row_group(titles.index(title_id), columns=list(columns))
         except ValueError:
             raise KeyError(title_id) from None
-    return table.cast(SCHEMA)
+    return table.cast(pa.schema([SCHEMA.field(c) for c in columns]))
 
 
-def of(title: Title, days: Iterable[date]) -> pa.Table:
-    """The rows of a title's published days, with a column `day`; days without any add none."""
-    names = (
-        Release.objects.filter(
-            kind=Release.Kind.SEGMENTS,
-            title=title,
-            day__in=list(days),
-            state=Release.State.DONE,
-        )
+def viewers(title: Title, window: Window, *, finished: bool = False) -> NDArray[np.uint64]:
+    """The distinct viewers (or finishers) of a title's published days, as sorted hashes."""
+    parts = []
+    for _, name in _files(title).filter(day__gte=window.since, day__lt=window.until):
+        table = read(name, title.key, ("viewer", "completions") if finished else ("viewer",))
+        if finished:
+            table = table.filter(pc.greater(table["completions"], 0))
+        parts.append(table["viewer"].to_numpy())
+    return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+
+
+def _files(title: Title) -> QuerySet[Release, tuple[date | None, str]]:
+    return (
+        Release.objects.filter(kind=Release.Kind.SEGMENTS, title=title, state=Release.State.DONE)
         .exclude(people_file="")
         .order_by("day")
         .values_list("day", "people_file")
     )
+
+
+def of(title: Title, days: Iterable[date]) -> pa.Table:
+    """The rows of a title's published days, with a column `day`; days without any add none."""
     tables = []
-    for day, name in names:
+    for day, name in _files(title).filter(day__in=list(days)):
         table = read(name, title.key)
         tables.append(
             table.append_column("day", pa.repeat(pa.scalar(day, pa.date32()), len(table)))

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 
 from engagement.models import Release, Title
 from engagement.pipeline import people
+from engagement.scope import Window
 
 DAY, NEXT = date(2026, 1, 1), date(2026, 1, 2)
 
@@ -20,7 +21,7 @@ def folder(tmp_path: Path, settings: object) -> None:
     django_settings.PEOPLE = tmp_path
 
 
-def rows(*viewers: int, territory: str = "CN") -> pa.Table:
+def rows(*viewers: int, territory: str = "CN", completions: int = 0) -> pa.Table:
     count = len(viewers)
     return pa.table(
         {
@@ -33,7 +34,7 @@ def rows(*viewers: int, territory: str = "CN") -> pa.Table:
             "first_at": [0] * count,
             "plays": [1] * count,
             "watch_seconds": [60] * count,
-            "completions": [0] * count,
+            "completions": [completions] * count,
             "furthest_s": [60] * count,
             "digest": [7] * count,
         }
@@ -53,7 +54,7 @@ def test_only_published_days_count(db: None) -> None:
     for day, state, table in (
         (DAY, "superseded", rows(9)),
         (DAY, "done", rows(1, 2)),
-        (NEXT, "done", rows(2, territory="SG")),
+        (NEXT, "done", rows(2, territory="SG", completions=1)),
         (NEXT, "started", rows(8)),
     ):
         Release.objects.create(
@@ -66,3 +67,7 @@ def test_only_published_days_count(db: None) -> None:
     ]  # fmt: skip
     assert found["territory"].to_pylist() == ["CN", "CN", "SG"]
     assert len(people.of(title, [date(2026, 1, 3)])) == 0
+    both = Window(DAY, date(2026, 1, 3))
+    assert people.viewers(title, both).tolist() == [1, 2]
+    assert people.viewers(title, Window(NEXT, both.until)).tolist() == [2]
+    assert people.viewers(title, both, finished=True).tolist() == [2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engagement.families import Resource, Result, danmu, retention, rewatch, viewing
+from engagement.families import Resource, Result, danmu, moments, retention, rewatch, viewing
 from engagement.families.read import Read
 
 _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
@@ -13,6 +13,7 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (rewatch.REWATCH, rewatch.read),
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
+    (moments.MOMENTS, moments.read),
 )
 RESOURCES: dict[str, Resource] = {r.name: r for r, _ in _READERS}
 READERS: dict[str, Callable[[Read], Result]] = {r.name: read for r, read in _READERS}

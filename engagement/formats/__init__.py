@@ -51,7 +51,9 @@ def companions(path: Path) -> Iterable[Path]:
         wanted = format.beside(path.name) if format.beside else None
         if wanted is not None:
             return sorted(
-                one for one in path.parent.iterdir() if one != path and wanted.match(one.name)
+                one
+                for one in path.parent.iterdir()
+                if one != path and wanted.match(one.name) and one.is_file()
             )
     return ()
 

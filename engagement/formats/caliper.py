@@ -53,9 +53,8 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    found, broken = objects(file, ENVELOPES)
-    log = events.Log(broken=broken)
-    for line, one in found:
+    log = events.Log()
+    for line, one in objects(file, log.broken, ENVELOPES):
         action = one.get("action")
         act = _ACTS.get(action.rsplit("#", 1)[-1]) if isinstance(action, str) else None
         if act is None or one.get("type", one.get("@type")) not in _MEDIA:

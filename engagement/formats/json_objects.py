@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from sys import intern
 from typing import Any
 
 from engagement.formats.container import File
@@ -21,18 +22,17 @@ _BETWEEN = re.compile(r"(?:\s|^-+$)*", re.M)
 
 
 def objects(
-    file: File, envelopes: Sequence[str] = ()
-) -> tuple[list[tuple[int, Object]], list[tuple[int, str]]]:
-    """(line, object) of each, and (line, why) of lines that hold none.
+    file: File, broken: list[tuple[int, str]], envelopes: Sequence[str] = ()
+) -> Iterator[tuple[int, Object]]:
+    """(line, object) of each; lines that hold none go to `broken` as (line, why).
 
     In an array or envelope the line is the object's number, from 1. `envelopes` are the keys
     under which an envelope holds its events. Lines that begin with # are comments.
     """
     text = file.text
     if not _a_line_each(text):
-        return list(_one_after_another(text, envelopes)), []
-    found: list[tuple[int, Object]] = []
-    broken: list[tuple[int, str]] = []
+        yield from _one_after_another(text, envelopes)
+        return
     last = text.rstrip().count("\n") + 1
     for number, line in enumerate(io.StringIO(text), start=1):
         if not line.strip() or line.startswith(_COMMENT):
@@ -47,10 +47,10 @@ def objects(
             broken.append((number, f"not JSON: {error}"))
             continue
         inside = _opened(value, envelopes)
-        found += [(number, one) for one in inside]
         if not inside:
             broken.append((number, "not a JSON object"))
-    return found, broken
+        for one in inside:
+            yield number, one
 
 
 def first_objects(file: File, envelopes: Sequence[str] = ()) -> list[Object]:
@@ -128,16 +128,28 @@ def at(value: Any, *path: str) -> Any:
 
 
 def text_at(value: Any, *path: str) -> str | None:
-    """A trimmed text or whole number at a path, None where there is none or it is blank."""
+    """A trimmed text or whole number at a path, None where there is none or it is blank.
+
+    Ids repeat from event to event, and are kept once. NUL and halves of surrogate pairs, which
+    JSON can write as escapes and no database keeps, are replaced.
+    """
     found = at(value, *path)
     if isinstance(found, bool) or not isinstance(found, str | int):
         return None
-    return str(found).strip() or None
+    try:
+        text = str(found)
+    except ValueError:  # a number of more digits than Python writes out
+        return None
+    if not text.isprintable():
+        text = text.encode("utf-8", "replace").decode().replace("\0", "?")
+    return intern(text.strip()) or None
 
 
 def number_at(value: Any, *path: str) -> float | None:
     """A number at a path, also one written as text; NaN where there is something else."""
     found = at(value, *path)
+    if type(found) is float:
+        return found
     if found is None or found == "":
         return None
     if isinstance(found, bool) or not isinstance(found, str | int | float):

@@ -12,7 +12,6 @@ from engagement.formats import events
 from engagement.formats.container import File
 from engagement.formats.json_objects import (
     Object,
-    at,
     first_objects,
     number_at,
     objects,
@@ -61,9 +60,8 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    found, broken = objects(file)
-    log = events.Log(broken=broken)
-    for line, one in found:
+    log = events.Log()
+    for line, one in objects(file, log.broken):
         act = _ACTS.get(_name(one))
         payload = _payload(one)
         if act is None or not isinstance(payload, dict):
@@ -97,6 +95,7 @@ def _event(line: int, one: Object, act: Act, payload: Object) -> events.Found:
     viewer = text_at(one, "context", "user_id") or text_at(one, "context", "username")
     viewer = viewer or text_at(one, "username")
     session = text_at(one, "session") or text_at(one, "context", "session")
+    source = text_at(one, "event_source") or text_at(one, "context", "event_source")
     video, course = text_at(payload, "id"), text_at(one, "context", "course_id")
     names = (f"{course}|{video}", video) if course and video else (video or "",)
     place = number_at(payload, "currentTime")
@@ -115,7 +114,7 @@ def _event(line: int, one: Object, act: Act, payload: Object) -> events.Found:
         to=number_at(payload, "new_time") if act is Act.SEEK else None,
         rate=number_at(payload, "new_speed") if act is Act.SPEED else None,
         duration=number_at(payload, "duration"),
-        device=_DEVICES.get(text_at(one, "event_source") or at(one, "context", "event_source")),
+        device=_DEVICES.get(source or ""),
     )
 
 

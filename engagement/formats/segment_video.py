@@ -60,9 +60,8 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    found, broken = objects(file, ENVELOPES)
-    log = events.Log(broken=broken)
-    for line, one in found:
+    log = events.Log()
+    for line, one in objects(file, log.broken, ENVELOPES):
         act = _ACTS.get(_name(one))
         properties = one.get("properties")
         if act is None or not isinstance(properties, dict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from engagement.formats import events
@@ -51,9 +52,10 @@ class _Row:
 
     def of(self, entity: str, key: str) -> dict[str, Any]:
         """{key: value} of an entity, which has its keys in snake case or camel case."""
-        found = self.entities.get(entity, {})
-        camel = re.sub(r"_(\w)", lambda m: m.group(1).upper(), key)
-        return {key: found.get(key, found.get(camel))}
+        found = self.entities.get(entity)
+        if found is None:
+            return {}
+        return {key: found.get(key, found.get(_camel(key)))}
 
     def text(self, entity: str, key: str) -> str | None:
         return text_at(self.of(entity, key), key)
@@ -62,7 +64,7 @@ class _Row:
         return number_at(self.of(entity, key), key)
 
     def says(self, entity: str, key: str) -> bool:
-        return str(self.of(entity, key)[key]).lower() == "true"
+        return str(self.of(entity, key).get(key)).lower() == "true"
 
 
 def recognise(file: File) -> int:
@@ -77,10 +79,10 @@ def recognise(file: File) -> int:
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
     log = events.Log()
     if is_table(file):
-        rows = [_Row(line, fields, of) for line, fields, of in joined_rows(file, reading)]
+        rows = (_Row(line, fields, of) for line, fields, of in joined_rows(file, reading))
     else:
-        found, log.broken = objects(file)
-        rows = [_Row(line, one, _entities(one)) for line, one in found]
+        found = objects(file, log.broken)
+        rows = (_Row(line, one, _entities(one)) for line, one in found)
     for row in rows:
         event = _event(row)
         if event is None:
@@ -94,17 +96,31 @@ def _entities(one: Object) -> dict[str, Mapping[str, Any]]:
     """The newest version of each entity and of the event's own body."""
     found: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for key, value in one.items():
-        named = _ENTITY.match(key)
         body = value[0] if isinstance(value, list) and value else value
-        if named is None or not isinstance(body, dict):
+        named = _named(key) if isinstance(body, dict) else None
+        if named is None:
             continue
-        name, version = named.group(1), int(named.group(2))
-        for vendor in _VENDORS:
-            name = name.removeprefix(vendor)
-        name = _OF_MEDIA.get(name, name)
+        name, version = named
         if name not in found or found[name][0] < version:
             found[name] = (version, body)
     return {name: body for name, (_, body) in found.items()}
+
+
+@lru_cache(maxsize=1000)
+def _named(key: str) -> tuple[str, int] | None:
+    """The entity's name without its vendor, and its version, of a key of the event."""
+    found = _ENTITY.match(key)
+    if found is None:
+        return None
+    name = found.group(1)
+    for vendor in _VENDORS:
+        name = name.removeprefix(vendor)
+    return _OF_MEDIA.get(name, name), int(found.group(2))
+
+
+@cache
+def _camel(key: str) -> str:
+    return re.sub(r"_(\w)", lambda m: m.group(1).upper(), key)
 
 
 def _event(row: _Row) -> events.Found | None:

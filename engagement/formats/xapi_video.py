@@ -48,9 +48,8 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    found, broken = objects(file, ENVELOPES)
-    log = events.Log(broken=broken)
-    for line, one in found:
+    log = events.Log()
+    for line, one in objects(file, log.broken, ENVELOPES):
         verb = at(one, "verb", "id")
         act = _ACTS.get(verb) if isinstance(verb, str) else None
         kind = at(one, "object", "definition", "type")

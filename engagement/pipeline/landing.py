@@ -135,10 +135,7 @@ def land(
     """One file into the ledger and into staging; nothing of it is published yet."""
     summary.files += 1
     sha256, place = staging.keep(file.path)
-    beside = {one.name: staging.keep(one) for one in formats.companions(file.path)}
     said = _said(file, options, title_map)
-    if beside:
-        said["beside"] = {name: kept for name, (kept, _) in beside.items()}
     with acting_as(PUBLISH):
         now_live = Source.objects.filter(name=file.name, state=Source.State.LIVE).first()
         same = now_live is not None and (now_live.sha256, now_live.options) == (sha256, said)
@@ -165,7 +162,7 @@ def land(
         zone=ZoneInfo(settings.TIME_ZONE),
         now=timezone.now(),
         title_map=title_map,
-        beside={name: kept for name, (_, kept) in beside.items()},
+        beside=kept_beside(said),
     )
     try:
         landed = formats.read(
@@ -180,10 +177,15 @@ def land(
 def _said(
     file: File, options: Options, title_map: Mapping[tuple[str, str], str]
 ) -> dict[str, object]:
-    """What decides, beside a file's bytes, how it is read: the command's words and its map."""
+    """What decides, beside a file's bytes, how it is read: the command's words, its map, and
+    the files that a log of several tables is read with, by the SHA-256 under which they are kept.
+    """
     said: dict[str, object] = {
         key: str(value) for key, value in vars(options).items() if value is not None
     }
+    beside = {one.name: staging.keep(one)[0] for one in formats.companions(file.path)}
+    if beside:
+        said["beside"] = beside
     bare = file.path.name.removesuffix(".gz")
     mapped = {
         part: title
@@ -191,6 +193,11 @@ def _said(
         if Path(name).name.removesuffix(".gz") == bare
     }
     return {**said, "map": mapped} if mapped else said
+
+
+def kept_beside(said: Mapping[str, Any]) -> dict[str, Path]:
+    """Where the files are kept that a Source of these options is read with."""
+    return {name: settings.SOURCES / sha256 for name, sha256 in said.get("beside", {}).items()}
 
 
 def _may_read_more_now(source: Source) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engagement.formats import Catalogue, Landed, Options, Quarantined, companions, read
 from tests.engagement.landing_files import house, problem, take, write
@@ -243,6 +246,54 @@ def test_which_title_a_video_is_comes_from_the_map_or_title_or_its_own_name(tmp_
     two = [*good(1), edx("play_video", "12:00:00", {"id": "gone"})]
     said = problem(write(tmp_path, "two.log", lines(*two)), options=Options(title="film"))
     assert "plays 2 videos; give each a line in titles.map.csv" in said
+
+
+ODD: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(min_value=10**400, max_value=10**400 + 9),
+        st.floats(),
+        st.sampled_from(["", "\0", "\ud800", "x" * 300, "PT5S", "1e400", "*", "2026-09-01"]),
+    ),
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=2), st.dictionaries(st.sampled_from(["id", "a"]), inside)
+    ),
+    max_leaves=4,
+)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inside in items:
+        yield (*path, key)
+        if isinstance(inside, dict | list):
+            yield from paths(inside, (*path, key))
+
+
+def put(value: Any, path: tuple[Any, ...], odd: Any) -> None:
+    for key in path[:-1]:
+        value = value[key]
+    value[path[-1]] = odd
+
+
+@pytest.mark.parametrize("name", ["openedx", "xapi-video", "caliper", "segment-video", "snowplow"])
+@given(data=st.data())
+def test_no_value_anywhere_in_an_event_breaks_the_reader(name: str, data: st.DataObject) -> None:
+    """An event of each kind with something odd in one place goes in, or is refused in words."""
+    log = json.loads(json.dumps(EXAMPLES[name]))
+    place = data.draw(st.sampled_from(list(paths(log))))
+    put(log, place, data.draw(ODD))
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), "log.jsonl", "".join(json.dumps(one) + "\n" for one in log))
+        try:
+            landed = take(path, options=Options(format=FORMAT_OF.get(name, name)))
+        except Quarantined:
+            return
+    for row in landed.table.to_pylist():
+        assert 0 <= row["from_s"] < row["to_s"] <= 7_800
+        assert "\0" not in row["device"]
 
 
 # --- Segment -----------------------------------------------------------------------------------
@@ -515,3 +566,69 @@ def test_snowplows_seeks_pauses_ads_and_background(tmp_path: Path) -> None:
     assert set(landed.table["device"].to_pylist()) == {"mob"}
     times = landed.table["started_at"].to_pylist()
     assert all(a < b for a, b in pairwise(times))
+
+
+def xapi(verb: str, at: str, **said: float) -> dict[str, Any]:
+    extension = "https://w3id.org/xapi/video/extensions/"
+    return {
+        "id": f"x-{at}",
+        "actor": {"account": {"homePage": "http://lms", "name": "v"}},
+        "verb": {"id": verb},
+        "object": {
+            "id": "film",
+            "definition": {"type": "https://w3id.org/xapi/video/activity-type/video"},
+        },
+        "result": {"extensions": {extension + key: value for key, value in said.items()}},
+        "context": {"extensions": {extension + "session-id": "s", extension + "length": 7800}},
+        "timestamp": f"2026-09-01T{at}Z",
+    }
+
+
+def caliper(action: str, at: str, place: str) -> dict[str, Any]:
+    return {
+        "@context": "http://purl.imsglobal.org/ctx/caliper/v1p2",
+        "type": "MediaEvent",
+        "id": f"c-{at}",
+        "action": action,
+        "actor": {"id": "v", "type": "Person"},
+        "object": {"id": "film", "type": "VideoObject", "duration": "PT2H10M"},
+        "target": {"currentTime": place, "type": "MediaLocation"},
+        "eventTime": f"2026-09-01T{at}Z",
+        "session": {"id": "s", "type": "Session"},
+    }
+
+
+FORMAT_OF = {"snowplow": "snowplow-media"}
+EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "openedx": [
+        edx("play_video", "12:00:00", {"currentTime": 0}),
+        edx("pause_video", "12:00:30", {"currentTime": 30}),
+    ],
+    "xapi-video": [
+        xapi("https://w3id.org/xapi/video/verbs/played", "12:00:00", time=0.5),
+        xapi("https://w3id.org/xapi/video/verbs/paused", "12:00:30", time=30),
+    ],
+    "caliper": [caliper("Started", "12:00:00", "PT0S"), caliper("Paused", "12:00:30", "PT30S")],
+    "segment-video": [
+        segment("Video Content Started", 0, session_id="s", asset_id="film", position=0),
+        segment("Video Content Playing", 10, session_id="s", asset_id="film", position=10),
+    ],
+    "snowplow": [ping(0, 0.0, "play_event"), ping(30, 30.0)],
+}
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_an_example_of_each_kind_is_known_and_goes_in(tmp_path: Path, name: str) -> None:
+    landed = take(write(tmp_path, "log.jsonl", lines(*EXAMPLES[name])))
+    assert landed.format == FORMAT_OF.get(name, name)
+    assert [(a, b) for _, a, b in stretches(landed)] == [(0, 10 if "segment" in name else 30)]
+
+
+ENVELOPED = {"xapi-video": "statements", "caliper": "data", "segment-video": "batch"}
+
+
+@pytest.mark.parametrize("name", sorted(ENVELOPED))
+def test_envelopes_are_opened(tmp_path: Path, name: str) -> None:
+    sent = {"sensor": "x", ENVELOPED[name]: EXAMPLES[name]}
+    landed = take(write(tmp_path, "log.json", json.dumps(sent, indent=1)))
+    assert (landed.format, landed.rows_read, len(landed.table)) == (name, 2, 1)

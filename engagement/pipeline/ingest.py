@@ -7,23 +7,22 @@ which order, and what happened.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from django.conf import settings
 from django.utils import timezone
 
 from engagement.formats import Options
 from engagement.models import Ingest, Rejected, Release, Source, Title
-from engagement.pipeline import publish, staging, units
+from engagement.pipeline import engine, people, publish, staging, units
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
-from engagement.pipeline.rollup import Partial, rollup
+from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells_of
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
 
@@ -31,6 +30,7 @@ _PARTIALS_AT_ONCE = 20_000
 """Partials held in memory before the titles they are of are published."""
 
 _ATTEMPTS = 5
+_EPOCH = date(1970, 1, 1)
 
 NOBODYS = Holders()
 
@@ -114,10 +114,14 @@ def _publish_days(
         titles = {t.key: t for t in Title.objects.filter(key__in=set().union(*stale.values()))}
     waiting: dict[str, list[Unit]] = defaultdict(list)
     held = 0
-    for number, day in enumerate(sorted(stale)):
+    rolled = engine.roll_up(
+        [engine.Day(day, _files(live), stale[day]) for day in sorted(stale)],
+        {key: title.runtime_s for key, title in titles.items()},
+    )
+    for number, partial in enumerate(rolled):
         progress("days", number, len(stale))
-        for title, unit in _roll_up_day(day, stale[day], live, titles, summary):
-            waiting[title].append(unit)
+        for key, unit in _units_of(partial, stale[partial.day], live, titles, summary):
+            waiting[key].append(unit)
             held += len(unit.partials)
         if held > _PARTIALS_AT_ONCE:
             _publish_titles(waiting, titles, live, run, summary)
@@ -125,6 +129,14 @@ def _publish_days(
             held = 0
     progress("days", len(stale), len(stale))
     _publish_titles(waiting, titles, live, run, summary)
+
+
+def _files(live: units.Live) -> Callable[[date], list[Path]]:
+    def of_day(day: date) -> list[Path]:
+        found = (staging.segment_files(source, day) for source in sorted(live.ids))
+        return [path for path in found if path is not None]
+
+    return of_day
 
 
 def _publish_titles(
@@ -145,15 +157,15 @@ def _publish_titles(
         summary.releases += len(done)
 
 
-def _roll_up_day(
-    day: date,
+def _units_of(
+    partial: Partial,
     keys: set[str],
     live: units.Live,
     titles: Mapping[str, Title],
     summary: Summary,
 ) -> Iterator[tuple[str, Unit]]:
     """The units of one day whose rows are not those that were published."""
-    rows = staging.segments_of(day, keys, live.ids)
+    day = partial.day
     with acting_as(PUBLISH):
         done = {
             r.title.key: r
@@ -163,27 +175,37 @@ def _roll_up_day(
         }
     wanted: dict[str, Unit] = {}
     for key in sorted(keys):
-        found = rows.get(key, staging.NO_ROWS)
-        digest = units.input_digest(titles[key], found.digest)
-        made_of = found.sources | live.around(key, day, found.reaches)
+        told = partial.inputs.get(key, Input())
+        reaches = day if told.reaches is None else _EPOCH + timedelta(days=told.reaches)
+        digest = units.input_digest(titles[key], f"{told.digest:064x}")
+        made_of = told.sources | live.around(key, day, reaches)
         if key in done and done[key].input_digest == digest:
             with acting_as(PUBLISH):
                 done[key].sources.set(made_of)
             continue
-        wanted[key] = Unit(
-            day, digest, made_of, len(found.table), found.rejected(), found.reaches, partials=[]
-        )
-    partials: dict[str, list[Partial]] = defaultdict(list)
-    tables = [rows[key].table for key in wanted if key in rows]
-    if tables:
-        runtimes = {key: titles[key].runtime_s for key in wanted}
-        for partial in rollup(
-            staging.join(tables), day=day, key=settings.PUBLISHER_KEY, runtimes=runtimes
-        ):
-            partials[partial.title_id].append(partial)
+        wanted[key] = Unit(day, digest, made_of, told.rows, _rejected(told), reaches, [])
+        summary.duplicates += sum(told.duplicates.values())
+    partials: dict[str, list[CellPartial]] = defaultdict(list)
+    tables = {}
+    for title in by_title(partial):
+        if title.title_id in wanted:
+            partials[title.title_id] = list(cells_of(partial, title))
+            tables[title.title_id] = title.people
+    file = people.write(day, tables) if any(len(table) for table in tables.values()) else ""
     for key, unit in wanted.items():
-        summary.duplicates += sum(rows[key].duplicates.values()) if key in rows else 0
-        yield key, replace(unit, partials=partials[key])
+        named = file if key in tables and len(tables[key]) else ""
+        yield key, replace(unit, partials=partials[key], people_file=named)
+
+
+def _rejected(told: Input) -> dict[str, object]:
+    """What was left out, as a Release keeps it."""
+    found: dict[str, object] = {}
+    if told.duplicates:
+        found["duplicate"] = sum(told.duplicates.values())
+        found["duplicate_by_source"] = {str(s): n for s, n in told.duplicates.items()}
+    if told.two_viewers:
+        found["two_viewers"] = told.two_viewers
+    return found
 
 
 def _publish_stale_danmu(run: Ingest, summary: Summary, progress: Progress) -> None:

@@ -20,7 +20,7 @@ from engagement.families import METRIC_VERSION
 from engagement.models import DayPartial, Ingest, Release, Source, Title, ViewingFact
 from engagement.pipeline import sketches, staging
 from engagement.pipeline.pieces import cut
-from engagement.pipeline.rollup import Partial
+from engagement.pipeline.rollup import CellPartial
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL
 
@@ -44,7 +44,8 @@ class Unit:
     rows: int
     rejected: Mapping[str, object]
     reaches: date | None
-    partials: Sequence[Partial]
+    partials: Sequence[CellPartial]
+    people_file: str = ""
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> Non
     for release in releases:
         release.state, release.done_at = Release.State.DONE, timezone.now()
     Release.objects.bulk_update(
-        releases, ["state", "done_at", "rows", "rejected", "reaches"], _BATCH
+        releases, ["state", "done_at", "rows", "rejected", "reaches", "people_file"], _BATCH
     )
     through = Release.sources.through
     through._default_manager.bulk_create(
@@ -144,7 +145,7 @@ def _swap_days(title: Title, units: Sequence[Unit], releases: Sequence[Release])
     partials, totals = [], []
     for unit, release in zip(units, releases, strict=True):
         release.rows, release.rejected = unit.rows, dict(unit.rejected)
-        release.reaches = unit.reaches
+        release.reaches, release.people_file = unit.reaches, unit.people_file
         for partial in unit.partials:
             partials.append(_stored(title, partial))
             if partial.device == ALL:
@@ -153,7 +154,7 @@ def _swap_days(title: Title, units: Sequence[Unit], releases: Sequence[Release])
     ViewingFact.objects.bulk_create(totals, _BATCH)
 
 
-def _stored(title: Title, p: Partial) -> DayPartial:
+def _stored(title: Title, p: CellPartial) -> DayPartial:
     return DayPartial(
         title=title,
         day=p.day,
@@ -171,7 +172,7 @@ def _stored(title: Title, p: Partial) -> DayPartial:
     )
 
 
-def _total(title: Title, p: Partial, release: Release) -> ViewingFact:
+def _total(title: Title, p: CellPartial, release: Release) -> ViewingFact:
     return ViewingFact(
         title=title,
         territory=p.territory,

@@ -1,13 +1,15 @@
-"""One reporting day of segments, counted: scalars, curves and sketches per cell.
+"""One reporting day of segments, counted: `rollup(batches of one day) -> Partial`.
 
-Pure: rows in, partials out. What counts once and which day a session belongs to is
-staging.py's business, what may be published is protect.py's. Nothing here loops over rows.
+Pure and without Django, so that a cluster's workers run it as it is. The loops are kernel.py's;
+this module turns words into codes and codes back into words. What counts once and which day a
+session belongs to is decided in the same pass; what may be published is protect.py's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 
@@ -17,19 +19,29 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engagement.curves import Curves
-from engagement.pipeline import sketches
-from engagement.pipeline.sketches import NOTHING, Content, Hashes, Viewers
-from engagement.scope import ALL
+from engagement.pipeline import kernel
+from engagement.pipeline.sketches import NOTHING, Content, K, Viewers
 
+ALL = "*"
 SERIES = ("sessions", "times_played", "starts", "stops", "skips")
-"""The rows of a partial's curves. rewatches = times_played - sessions."""
+"""The rows of a cell's curves. rewatches = times_played - sessions."""
+
+WORDS = ("territory", "device", "region", "age_band", "gender")
+_SHIFTS = (
+    kernel.TERRITORY_SHIFT,
+    kernel.DEVICE_SHIFT,
+    kernel.REGION_SHIFT,
+    kernel.AGE_SHIFT,
+    0,
+)
+_EPOCH = date(1970, 1, 1)
 
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Partial:
+class CellPartial:
     """One title, day, territory and device, unprotected.
 
     `curves` is (5, seconds), one row a name of SERIES. It is (5, 0), and `content` empty, for a
@@ -52,254 +64,544 @@ class Partial:
 
 
 @dataclass(frozen=True)
-class _Segments:
-    """Segments sorted by session and from_s; sessions numbered by title, territory."""
+class Input:
+    """What a title's part of a day was made of: rows counted, and what was left out.
 
-    session: Ints
-    from_s: Ints
-    to_s: Ints
-    new_from: Ints  # where the part that no earlier segment of the session covered begins
-    gap_from: Ints  # how far the session had played; -1 in its first segment
+    `digest` is two sums, of 64 bits each, over the rows that count, whatever their order; `reaches` the last
+    day (since 1970) on which one of the sessions played.
+    """
+
+    rows: int = 0
+    two_viewers: int = 0
+    digest: int = 0
+    reaches: int | None = None
+    duplicates: Mapping[int, int] = field(default_factory=dict)  # by Source
+    sources: frozenset[int] = frozenset()
+
+    def __add__(self, other: Input) -> Input:
+        both = {*self.duplicates, *other.duplicates}
+        return Input(
+            self.rows + other.rows,
+            self.two_viewers + other.two_viewers,
+            _add_lanes(self.digest, other.digest),
+            max((r for r in (self.reaches, other.reaches) if r is not None), default=None),
+            {s: self.duplicates.get(s, 0) + other.duplicates.get(s, 0) for s in sorted(both)},
+            self.sources | other.sources,
+        )
+
+
+def _add_lanes(a: int, b: int) -> int:
+    low = (1 << 64) - 1
+    return (((a >> 64) + (b >> 64)) & low) << 64 | ((a & low) + (b & low)) & low
 
 
 @dataclass(frozen=True)
-class _Sessions:
-    """One entry a session, sorted by title and territory."""
+class Partial:
+    """A day's titles, or the part of them that one share of the sessions makes.
 
-    title: Ints
-    territory: Ints
-    device: Ints
-    viewer: Ints
-    first_from: Ints
-    last_to: Ints
-    furthest: Ints
-    watch_seconds: Ints
-    digest: Hashes
-    finished: Bools
+    `curves` are difference rows, sorted by title, territory and second: how many more sessions
+    (times played, skips) hold this second than the one before, and how many start and stop at it.
+    `people` are pipeline/people.py's rows with a title, sorted by title, viewer, territory and
+    device. Both add up over shares of a day; everything else derives from them.
+    """
+
+    day: date
+    runtimes: Mapping[str, int]
+    inputs: Mapping[str, Input]
+    curves: pa.Table
+    people: pa.Table
+
+    def titles(self) -> list[str]:
+        return sorted(self.inputs)
+
+
+CURVES_SCHEMA = pa.schema(
+    [
+        ("title_id", pa.dictionary(pa.int32(), pa.string())),
+        ("territory", pa.dictionary(pa.int32(), pa.string())),
+        ("second", pa.int32()),
+        *((name, pa.int32()) for name in SERIES),
+    ]
+)
+
+
+# --- rows in ---------------------------------------------------------------------------------
+
+
+class Words:
+    """Codes of words as they are met, and their order when all are known."""
+
+    def __init__(self, most: int) -> None:
+        self.codes: dict[str, int] = {}
+        self.most = most
+
+    def of(self, column: pa.Array) -> NDArray[np.int32]:
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        known = [self._code(word or "") for word in column.dictionary.to_pylist()]
+        table = np.array([*known, 0], np.int32)
+        if column.null_count:
+            table[-1] = self._code("")
+        indices = pc.fill_null(column.indices, len(known)).to_numpy(zero_copy_only=False)
+        coded: NDArray[np.int32] = table[indices]
+        return coded
+
+    def _code(self, word: str) -> int:
+        code = self.codes.setdefault(word, len(self.codes))
+        if code >= self.most:
+            raise ValueError(f"more than {self.most} different words, {word!r} the last")
+        return code
+
+    def sorted(self) -> tuple[list[str], NDArray[np.int32]]:
+        """The words in order, and of each code the word's place."""
+        names = sorted(self.codes)
+        rank = np.empty(max(len(names), 1), np.int32)
+        for place, name in enumerate(names):
+            rank[self.codes[name]] = place
+        return names, rank
+
+
+class Rows:
+    """One share of a day's rows as the kernel's lines. `parts` > 1 takes sessions by their hash.
+
+    `expected` rows are made room for; more are taken as well.
+    """
+
+    def __init__(self, day: date, part: int = 0, parts: int = 1, expected: int = 4096) -> None:
+        self.day, self.part, self.parts = day, part, parts
+        self.titles = Words(1 << 31)
+        self.words = [Words(most) for most in kernel.MOST_WORDS]
+        self.lines = np.empty(max(expected, 1) * kernel.LINE, np.int64)
+        self.sources: set[int] = set()
+        self.count = 0  # lines taken
+        self.met = 0  # rows that came by
+
+    def add(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Take in rows of a landed or staged segments table, ids hashed or not."""
+        for piece in batch.to_batches() if isinstance(batch, pa.Table) else [batch]:
+            if piece.num_rows:
+                self._add(piece)
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        rows, names = batch.num_rows, set(batch.schema.names)
+        packed = np.zeros(rows, np.int64)
+        for name, words, shift in zip(WORDS, self.words, _SHIFTS, strict=True):
+            if name in names:
+                packed |= words.of(batch[name]).astype(np.int64) << shift
+            else:
+                packed |= np.int64(words.of(pa.array([""]))[0]) << shift
+        place = _ints(batch["line"]) if "line" in names else self.met + np.arange(rows)
+        if "source" in names:
+            place = place + (_ints(batch["source"]) << kernel.SOURCE_SHIFT)
+            self.sources.update(pc.unique(batch["source"]).to_pylist())
+        else:
+            self.sources.add(0)
+        if "day" in names:
+            day = batch["day"].cast(pa.int32()).to_numpy(zero_copy_only=False)
+        else:
+            day = np.full(rows, (self.day - _EPOCH).days, np.int32)
+        needed = (self.count + rows) * kernel.LINE
+        if needed > len(self.lines):
+            self._make_room(needed)
+        self.count = kernel.pack(
+            self.lines,
+            self.count,
+            self.titles.of(batch["title_id"]),
+            ids_of(batch["session_id"]),
+            ids_of(batch["viewer_id"]),
+            _instants(batch["started_at"]),
+            batch["from_s"].to_numpy(zero_copy_only=False),
+            batch["to_s"].to_numpy(zero_copy_only=False),
+            place,
+            day,
+            packed,
+            self.part,
+            self.parts,
+        )
+        self.met += rows
+
+    def _make_room(self, needed: int) -> None:
+        longer = np.empty(max(needed, len(self.lines) * 3 // 2), np.int64)
+        longer[: self.count * kernel.LINE] = self.lines[: self.count * kernel.LINE]
+        self.lines = longer
+
+
+def ids_of(column: pa.Array) -> Hashes:
+    """Ids as 64 bits: numbers as they are, texts hashed."""
+    if pa.types.is_integer(column.type):
+        numbers: Hashes = column.to_numpy(zero_copy_only=False).astype(np.uint64, copy=False)
+        return numbers
+    if pa.types.is_dictionary(column.type):
+        texts: Hashes = ids_of(column.dictionary)
+        each: Hashes = texts[column.indices.to_numpy(zero_copy_only=False)]
+        return each
+    column = column.cast(pa.large_string())
+    _, offsets, data = column.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+    letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    hashed: Hashes = kernel.hash_texts(bounds, letters, np.uint64(0))
+    return hashed
+
+
+def _ints(column: pa.Array) -> Ints:
+    numbers: Ints = column.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    return numbers
+
+
+def _instants(column: pa.Array) -> Ints:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
+    return _ints(column)
+
+
+# --- the roll-up -----------------------------------------------------------------------------
 
 
 def rollup(
-    table: pa.Table, *, day: date, key: bytes, runtimes: Mapping[str, int]
-) -> Iterator[Partial]:
-    """Count the segments of one reporting day.
+    batches: Iterable[pa.RecordBatch | pa.Table],
+    *,
+    day: date,
+    runtimes: Mapping[str, int],
+    part: int = 0,
+    parts: int = 1,
+    with_people: bool = True,
+) -> Partial:
+    """Count the sessions that began on one reporting day.
 
-    `table` has the columns of a landed segments table, rows in any order, each row counted
-    once and all rows of a session in it; `line` breaks ties of started_at within a session.
-    Segments with from_s >= to_s play nothing and are left out. `key` hashes viewers, `runtimes`
-    gives runtime_s by title_id (0 or missing: unknown, so nothing completes).
+    The batches have the columns of a landed segments table; ids may be hashed already (unsigned
+    integers, viewers by sketches.hash_viewers), else they are hashed without a key. `source` and
+    `line` order rows with one key (the last counts), `day` is a row's reporting day where rows
+    of days around are among them. Rows come in any order. `runtimes` gives runtime_s by title_id
+    (0 or missing: unknown, so nothing completes).
 
-    Yields, title by title: `*` and each single territory, each with `*` and each single device.
+    With `parts` > 1 only the sessions whose hash falls in share `part` are counted; `merge` adds
+    the shares up. Without people only the curves are.
+    """
+    rows = Rows(day, part, parts)
+    for batch in batches:
+        rows.add(batch)
+    return count(rows, runtimes, with_people=with_people)
+
+
+def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) -> Partial:
+    """`rollup` of rows that were gathered before."""
+    if not rows.count:
+        return _partial(rows.day, runtimes, [], [[] for _ in WORDS], None)
+    titles, title_rank = rows.titles.sorted()
+    names, ranks = zip(*(words.sorted() for words in rows.words), strict=True)
+    sources = np.array(sorted(rows.sources), np.int64)
+    result = kernel.roll(
+        (rows.day - _EPOCH).days,
+        len(titles),
+        rows.lines,
+        rows.count,
+        title_rank,
+        *ranks,
+        *(_hashes_of(words) for words in names),
+        np.array([runtimes.get(t, 0) for t in titles], np.int32),
+        sources,
+        with_people,
+    )
+    return _partial(rows.day, runtimes, titles, names, (*result, sources))
+
+
+def _hashes_of(words: Sequence[str]) -> Hashes:
+    digests = (hashlib.blake2b(w.encode(), digest_size=8).digest() for w in words)
+    return np.frombuffer(b"".join(digests) or bytes(8), "<u8").astype(np.uint64)
+
+
+def _partial(
+    day: date,
+    runtimes: Mapping[str, int],
+    titles: Sequence[str],
+    names: Sequence[Sequence[str]],
+    result: tuple | None,
+) -> Partial:
+    if result is None:
+        empty = CURVES_SCHEMA.empty_table(), PEOPLE_SCHEMA.empty_table()
+        return Partial(day, {}, {}, *empty)
+    (c_title, c_territory, c_second, *c_values), people, told, sources = result
+    curves = pa.table(
+        [
+            _named(c_title, titles),
+            _named(c_territory, names[0]),
+            c_second,
+            *c_values,
+        ],
+        schema=CURVES_SCHEMA,
+    )
+    p_title, viewer, words, first, plays, watch, completions, furthest, digest = people
+    by_name = {
+        name: _named((words >> shift) & mask, known)
+        for name, shift, mask, known in zip(
+            WORDS, _SHIFTS, (0x7FFF, 0xFFFF, 0xFFFF, 0xFF, 0xFF), names, strict=True
+        )
+    }
+    table = pa.table(
+        {
+            "title_id": _named(p_title, titles),
+            "viewer": viewer,
+            **by_name,
+            "first_at": first,
+            "plays": plays,
+            "watch_seconds": watch,
+            "completions": completions,
+            "furthest_s": furthest,
+            "digest": digest,
+        }
+    ).select(PEOPLE_SCHEMA.names)
+    return Partial(
+        day,
+        {t: runtimes.get(t, 0) for t in titles},
+        {t: i for t, i in zip(titles, _inputs(told, sources), strict=True) if i.sources},
+        curves,
+        table.cast(PEOPLE_SCHEMA),
+    )
+
+
+def _named(codes: NDArray, names: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.int32)), pa.array(list(names), pa.string())
+    )
+
+
+def _inputs(told: tuple, sources: Ints) -> Iterator[Input]:
+    rows, others, low, high, reaches, duplicates, held = told
+    for t in range(len(rows)):
+        yield Input(
+            rows=int(rows[t]),
+            two_viewers=int(others[t]),
+            digest=(int(high[t]) << 64) | int(low[t]),
+            reaches=int(reaches[t]) if held[t].any() else None,
+            duplicates={int(s): int(n) for s, n in zip(sources, duplicates[t], strict=True) if n},
+            sources=frozenset(int(s) for s, n in zip(sources, held[t], strict=True) if n),
+        )
+
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+PEOPLE_SCHEMA = pa.schema(
+    [
+        ("title_id", _WORD),
+        ("viewer", pa.uint64()),
+        *((name, _WORD) for name in WORDS),
+        ("first_at", pa.int64()),
+        ("plays", pa.int32()),
+        ("watch_seconds", pa.int64()),
+        ("completions", pa.int32()),
+        ("furthest_s", pa.int32()),
+        ("digest", pa.uint64()),
+    ]
+)
+"""people.SCHEMA with a title."""
+
+
+# --- shares of a day together ----------------------------------------------------------------
+
+
+def merge(partials: Sequence[Partial]) -> Partial:
+    """The shares of one day as one: the same bytes as if it had not been shared out."""
+    if len(partials) == 1:
+        return partials[0]
+    inputs: dict[str, Input] = {}
+    runtimes: dict[str, int] = {}
+    for partial in partials:
+        runtimes |= partial.runtimes
+        for title, told in partial.inputs.items():
+            inputs[title] = inputs.get(title, Input()) + told
+    return Partial(
+        partials[0].day,
+        dict(sorted(runtimes.items())),
+        dict(sorted(inputs.items())),
+        _add_curves([p.curves for p in partials]),
+        _add_people([p.people for p in partials]),
+    )
+
+
+def _codes(tables: Sequence[pa.Table], name: str) -> tuple[NDArray, list[str]]:
+    """The column of all tables as places among its sorted words."""
+    words = Words(1 << 31)
+    codes = [words.of(chunk) for table in tables for chunk in table[name].chunks]
+    names, rank = words.sorted()
+    return rank[np.concatenate(codes)] if codes else np.zeros(0, np.int32), names
+
+
+def _column(tables: Sequence[pa.Table], name: str) -> NDArray:
+    return np.concatenate([t[name].to_numpy() for t in tables])
+
+
+def _add_curves(tables: Sequence[pa.Table]) -> pa.Table:
+    title, titles = _codes(tables, "title_id")
+    territory, territories = _codes(tables, "territory")
+    second = _column(tables, "second")
+    order = np.lexsort((second, territory, title))
+    title, territory, second = title[order], territory[order], second[order]
+    opens = _changes(title, territory, second)
+    sums = [np.add.reduceat(_column(tables, n)[order], opens).astype(np.int32) for n in SERIES]
+    left = np.any([s != 0 for s in sums], axis=0) if len(opens) else np.zeros(0, bool)
+    kept = opens[left]
+    return pa.table(
+        [
+            _named(title[kept], titles),
+            _named(territory[kept], territories),
+            second[kept],
+            *(s[left] for s in sums),
+        ],
+        schema=CURVES_SCHEMA,
+    )
+
+
+def _add_people(tables: Sequence[pa.Table]) -> pa.Table:
+    codes = {name: _codes(tables, name) for name in ("title_id", *WORDS)}
+    viewer, first = _column(tables, "viewer"), _column(tables, "first_at")
+    order = np.lexsort(
+        (
+            *(codes[n][0] for n in ("gender", "age_band", "region")),
+            first,
+            *(codes[n][0] for n in ("device", "territory")),
+            viewer,
+            codes["title_id"][0],
+        )
+    )
+    keys = (codes["title_id"][0], viewer, codes["territory"][0], codes["device"][0])
+    opens = _changes(*(key[order] for key in keys))
+    at = order[opens]  # of each person the row of the earliest session
+    columns: dict[str, object] = {
+        "viewer": viewer[at],
+        **{name: _named(code[at], words) for name, (code, words) in codes.items()},
+        "first_at": first[at],
+        "furthest_s": np.maximum.reduceat(_column(tables, "furthest_s")[order], opens)
+        if len(opens)
+        else np.zeros(0, np.int32),
+    }
+    with np.errstate(over="ignore"):
+        for name in ("plays", "watch_seconds", "completions", "digest"):
+            values = _column(tables, name)[order]
+            columns[name] = (
+                np.add.reduceat(values, opens).astype(values.dtype) if len(opens) else values
+            )
+    return pa.table({n: columns[n] for n in PEOPLE_SCHEMA.names}).cast(PEOPLE_SCHEMA)
+
+
+def _changes(*keys: NDArray) -> Ints:
+    """Where a run of rows with equal keys begins."""
+    if not len(keys[0]):
+        return np.zeros(0, np.int64)
+    new = np.zeros(len(keys[0]), bool)
+    new[0] = True
+    for key in keys:
+        new[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(new)
+
+
+# --- a partial's cells -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TitlePartial:
+    """One title's rows of a Partial."""
+
+    title_id: str
+    curves: pa.Table
+    people: pa.Table
+
+
+def by_title(partial: Partial) -> Iterator[TitlePartial]:
+    """The Partial cut by title; titles whose rows all fell out have empty tables."""
+    curves, people = _slices(partial.curves), _slices(partial.people)
+    for title in partial.titles():
+        yield TitlePartial(
+            title,
+            curves.get(title, CURVES_SCHEMA.empty_table()),
+            people.get(title, PEOPLE_SCHEMA.empty_table()),
+        )
+
+
+def _slices(table: pa.Table) -> dict[str, pa.Table]:
+    if not len(table):
+        return {}
+    column = table["title_id"].combine_chunks()
+    codes = column.indices.to_numpy()
+    edges = [*_changes(codes).tolist(), len(table)]
+    names = column.dictionary
+    return {
+        names[int(codes[low])].as_py(): table.slice(low, high - low)
+        for low, high in pairwise(edges)
+    }
+
+
+def cells(partial: Partial) -> Iterator[CellPartial]:
+    """Title by title: `*` and each single territory, each with `*` and each single device.
+
     Curves are as long as the runtime, or as the furthest position where that is further.
     """
-    table = table.filter(pc.less(table["from_s"], table["to_s"]))
-    if not table.num_rows:
+    for title in by_title(partial):
+        yield from cells_of(partial, title)
+
+
+def cells_of(partial: Partial, title: TitlePartial) -> Iterator[CellPartial]:
+    people = title.people
+    if not len(people):
         return
-    title, titles = _codes(table["title_id"])
-    territory, territories = _codes(table["territory"])
-    device, devices = _codes(table["device"])
-    viewer, viewers = _codes(table["viewer_id"])
-    hashes = sketches.hash_viewers(viewers, key)
-    runtime = np.array([runtimes.get(t, 0) for t in titles], np.int64)
-    segments, sessions = _sessionise(
-        table,
-        title,
-        territory,
-        device,
-        viewer,
-        runtime,
-        sketches.hash_viewers(devices, b""),
+    territory, territories = _codes([people], "territory")
+    device, devices = _codes([people], "device")
+    words = (territory.astype(np.int64) << kernel.TERRITORY_SHIFT) | (
+        device.astype(np.int64) << kernel.DEVICE_SHIFT
     )
-    names = (titles, territories, devices)
-    for code in range(len(titles)):
-        yield from _title(code, day, names, hashes, runtime, segments, sessions)
-
-
-def _codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
-
-
-def _sessionise(
-    table: pa.Table,
-    title: Ints,
-    territory: Ints,
-    device: Ints,
-    viewer: Ints,
-    runtime: Ints,
-    device_hashes: Hashes,
-) -> tuple[_Segments, _Sessions]:
-    session, session_ids = _codes(table["session_id"])
-    session = title * len(session_ids) + session
-    started = pc.cast(table["started_at"], pa.int64()).to_numpy()
-    line = table["line"].to_numpy()
-    from_s = table["from_s"].to_numpy().astype(np.int64)
-    to_s = table["to_s"].to_numpy().astype(np.int64)
-
-    by_start = np.lexsort((line, started, session))
-    opens = _changes(session[by_start])
-    first = by_start[opens]
-    last = by_start[np.append(opens[1:], len(by_start)) - 1]
-    # Renumber the sessions so that those of one title and territory stand together.
-    by_cell = np.lexsort((territory[first], title[first]))
-    number = np.empty(len(first), np.int64)
-    number[by_cell] = np.arange(len(first))
-    session[by_start] = number[np.repeat(np.arange(len(first)), _lengths(opens, len(by_start)))]
-    first, last = first[by_cell], last[by_cell]
-
-    order = np.lexsort((to_s, from_s, session))
-    session, from_s, to_s = session[order], from_s[order], to_s[order]
-    opens = _changes(session)
-    reached = _running_maximum(session, to_s)
-    before = np.empty_like(reached)
-    before[1:] = reached[:-1]
-    before[opens] = -1
-    segments = _Segments(session, from_s, to_s, np.maximum(from_s, before), before)
-    furthest = np.maximum.reduceat(to_s, opens)
-    finished = (runtime[title[first]] > 0) & (10 * furthest >= 9 * runtime[title[first]])
-    sessions = _Sessions(
-        title=title[first],
-        territory=territory[first],
-        device=device[first],
-        viewer=viewer[first],
-        first_from=table["from_s"].to_numpy().astype(np.int64)[first],
-        last_to=table["to_s"].to_numpy().astype(np.int64)[last],
-        furthest=furthest,
-        watch_seconds=np.add.reduceat(to_s - from_s, opens),
-        digest=_digests(segments, started[order], opens, device_hashes[device[first]], finished),
-        finished=finished,
-    )
-    return segments, sessions
-
-
-def _title(
-    code: int,
-    day: date,
-    names: tuple[list[str], list[str], list[str]],
-    hashes: Hashes,
-    runtime: Ints,
-    segments: _Segments,
-    sessions: _Sessions,
-) -> Iterator[Partial]:
-    """The partials of one title: `*` first, then its territories, each with its devices."""
-    titles, territories, devices = names
-    low, high = np.searchsorted(sessions.title, [code, code + 1])
-    seconds = int(max(runtime[code], sessions.furthest[low:high].max()))
-    edges = low + np.append(_changes(sessions.territory[low:high]), high - low)
-    singles = [
-        (
-            territories[sessions.territory[a]],
-            slice(a, b),
-            _curves(segments, sessions, a, b, seconds),
-        )
-        for a, b in pairwise(edges.tolist())
+    columns = [
+        people[n].to_numpy() for n in ("viewer", "plays", "watch_seconds", "completions", "digest")
     ]
-    total = np.sum([curves for _, _, curves in singles], axis=0)
-    for territory, rows, curves in [(ALL, slice(low, high), total), *singles]:
-        here = np.arange(rows.start, rows.stop)
-        cells = [(ALL, here, curves)]
-        for device in np.unique(sessions.device[rows]):
-            of_device = here[sessions.device[rows] == device]
-            cells.append((devices[device], of_device, curves[:, :0]))
-        for device_name, chosen, shown in cells:
-            content = _content(sessions, chosen, hashes) if device_name == ALL else NOTHING
-            seen = _sketch(sessions.viewer[chosen], hashes)
-            finished = chosen[sessions.finished[chosen]]
-            ended = _sketch(sessions.viewer[finished], hashes)
-            yield Partial(
-                title_id=titles[code],
-                day=day,
-                territory=territory,
-                device=device_name,
-                plays=len(chosen),
-                watch_seconds=int(sessions.watch_seconds[chosen].sum()),
-                completions=len(finished),
-                viewers=_distinct(sessions.viewer[chosen]),
-                finishers=_distinct(sessions.viewer[finished]),
-                curves=shown,
-                viewer_sketch=seen,
-                finisher_sketch=ended,
-                content=content,
+    scalars, viewers, finishers, content = kernel.summarise(
+        columns[0], words, *columns[1:], len(territories), len(devices), K
+    )
+    seconds = max(
+        partial.runtimes.get(title.title_id, 0), int(people["furthest_s"].to_numpy().max())
+    )
+    shapes = _dense(title.curves, seconds)
+    wide = len(devices) + 1
+    for place, where in enumerate([ALL, *territories]):
+        for column, which in enumerate([ALL, *devices]):
+            cell = place * wide + column
+            plays, watched, completed, seen, done = scalars[cell].tolist()
+            if not plays:
+                continue
+            single = which != ALL
+            yield CellPartial(
+                title_id=title.title_id,
+                day=partial.day,
+                territory=where,
+                device=which,
+                plays=plays,
+                watch_seconds=watched,
+                completions=completed,
+                viewers=seen,
+                finishers=done,
+                curves=shapes[where][:, :0] if single else shapes[where],
+                viewer_sketch=_smallest(viewers[cell], seen),
+                finisher_sketch=_smallest(finishers[cell], done),
+                content=NOTHING if single else _content(viewers[cell], content[place], seen),
             )
 
 
-def _curves(segments: _Segments, sessions: _Sessions, first: int, end: int, seconds: int) -> Curves:
-    """(5, seconds) of the sessions [first, end), by difference events.
-
-    The residuals [new_from, to) are disjoint within a session and their union is what the
-    session played; the gaps between them are what it skipped.
-    """
-    low, high = np.searchsorted(segments.session, [first, end])
-    from_s, to_s = segments.from_s[low:high], segments.to_s[low:high]
-    new_from, gap_from = segments.new_from[low:high], segments.gap_from[low:high]
-    is_new = new_from < to_s
-    is_gap = (gap_from >= 0) & (gap_from < from_s)
-    curves = np.empty((len(SERIES), seconds), np.int64)
-    curves[0] = _between(new_from[is_new], to_s[is_new], seconds)
-    curves[1] = _between(from_s, to_s, seconds)
-    curves[2] = np.bincount(sessions.first_from[first:end], minlength=seconds)
-    curves[3] = np.bincount(sessions.last_to[first:end] - 1, minlength=seconds)
-    curves[4] = _between(gap_from[is_gap], from_s[is_gap], seconds)
-    return curves
+def _dense(curves: pa.Table, seconds: int) -> dict[str, Curves]:
+    """(5, seconds) by territory, and of `*` their sum."""
+    territory, territories = _codes([curves], "territory")
+    second = curves["second"].to_numpy()
+    shapes = np.zeros((len(territories), len(SERIES), seconds + 1), np.int64)
+    for series, name in enumerate(SERIES):
+        shapes[territory, series, second] = curves[name].to_numpy()
+    for series in (kernel.SESSIONS, kernel.TIMES_PLAYED, kernel.SKIPS):
+        np.cumsum(shapes[:, series], axis=1, out=shapes[:, series])
+    shapes = shapes[:, :, :seconds]
+    return {ALL: shapes.sum(axis=0), **dict(zip(territories, shapes, strict=True))}
 
 
-def _between(from_s: Ints, to_s: Ints, seconds: int) -> Ints:
-    """For each second, how many of [from_s, to_s) hold it."""
-    opened = np.bincount(from_s, minlength=seconds + 1)
-    closed = np.bincount(to_s, minlength=seconds + 1)
-    counts: Ints = np.cumsum(opened - closed)[:seconds]
-    return counts
+def _smallest(hashes: Hashes, count: int) -> Viewers:
+    if count > K:
+        return Viewers(hashes[:K].copy(), int(hashes[K]))
+    return Viewers(hashes[:count].copy())
 
 
-def _changes(codes: Ints) -> Ints:
-    """Where a run of equal codes begins."""
-    return np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
-
-
-def _lengths(opens: Ints, total: int) -> Ints:
-    return np.diff(np.append(opens, total))
-
-
-def _running_maximum(group: Ints, values: Ints) -> Ints:
-    """The maximum so far within each group; groups are sorted and values not negative.
-
-    Each group is lifted above the one before, so that one accumulate serves them all.
-    """
-    lift = group * (int(values.max()) + 1)
-    maximum: Ints = np.maximum.accumulate(values + lift) - lift
-    return maximum
-
-
-def _sketch(viewer: Ints, hashes: Hashes) -> Viewers:
-    return sketches.smallest(np.unique(hashes[viewer]))
-
-
-def _distinct(viewer: Ints) -> int:
-    return len(np.unique(viewer))
-
-
-def _content(sessions: _Sessions, chosen: Ints, hashes: Hashes) -> Content:
-    return sketches.add_content([Content(hashes[sessions.viewer[chosen]], sessions.digest[chosen])])
-
-
-def _digests(
-    segments: _Segments, started: Ints, opens: Ints, device: Hashes, finished: Bools
-) -> Hashes:
-    """64 bits of what each session played, when, on what, and whether to the end; not of its id.
-
-    `finished` is among them because a corrected runtime changes who finished, and no segment.
-    """
-    with np.errstate(over="ignore"):
-        rows = _mix(started.astype(np.uint64))
-        rows = _mix(rows + segments.from_s.astype(np.uint64))
-        rows = _mix(rows + segments.to_s.astype(np.uint64))
-        return _mix(np.add.reduceat(rows, opens) + device + finished.astype(np.uint64))
-
-
-def _mix(values: Hashes) -> Hashes:
-    """SplitMix64's finaliser (Steele, Lea and Flood 2014) of each value plus its increment."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+def _content(hashes: Hashes, digests: Hashes, count: int) -> Content:
+    if count > K:
+        return Content(hashes[:K].copy(), digests[:K].copy(), int(hashes[K]))
+    return Content(hashes[:count].copy(), digests[:count].copy())

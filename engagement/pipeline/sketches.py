@@ -85,6 +85,14 @@ def hash_viewers(ids: Sequence[str], key: bytes) -> Hashes:
     return never_zero
 
 
+def hash_ids(ids: Sequence[str], key: bytes) -> Hashes:
+    """64-bit keyed hashes of ids that are only told apart, such as those of sessions."""
+    key = hashlib.blake2b(b"sessions" + key).digest()
+    hash_one = hashlib.blake2b
+    digests = b"".join(hash_one(i.encode(), digest_size=8, key=key).digest() for i in ids)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
 def smallest(hashes: Hashes, theta: int = EVERYTHING) -> Viewers:
     """A sketch of distinct, sorted hashes."""
     if len(hashes) > K:

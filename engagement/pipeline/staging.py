@@ -1,7 +1,8 @@
-"""The rows of live Sources as Parquet, and a reporting day's rows counted once.
+"""The rows of live Sources as Parquet.
 
 A Source's rows lie in a folder of its own: segments one file a row's day, danmu one file, and
-beside them which titles and days it holds. What the rows add up to is rollup.py's business.
+beside them which titles and days it holds. Ids of viewers and sessions end here: segments are
+staged with keyed hashes. What the rows add up to is engine.py's and rollup.py's business.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,10 +23,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.conf import settings
+from numpy.typing import NDArray
 
 from engagement.formats.times import days_in
+from engagement.pipeline.sketches import hash_ids, hash_viewers
 
 ONE_DAY = timedelta(days=1)
+WORDS = ("title_id", "device", "territory", "region", "age_band", "gender")
+"""The columns of staged segments that are dictionaries."""
 _UNITS = "units.json"
 
 
@@ -42,8 +46,6 @@ class Rows:
     digest: str
     sources: frozenset[int]
     duplicates: Mapping[int, int]  # by Source
-    two_viewers: int
-    reaches: date | None = None  # the last day on which one of the sessions played
 
     def rejected(self) -> dict[str, object]:
         """What was left out, as a Release keeps it."""
@@ -51,8 +53,6 @@ class Rows:
         if self.duplicates:
             found["duplicate"] = sum(self.duplicates.values())
             found["duplicate_by_source"] = {str(s): n for s, n in self.duplicates.items()}
-        if self.two_viewers:
-            found["two_viewers"] = self.two_viewers
         return found
 
 
@@ -84,7 +84,7 @@ def stage(source: int, kind: str, table: pa.Table) -> None:
     fresh.mkdir(parents=True)
     table = table.append_column("source", pa.repeat(pa.scalar(source, pa.int64()), len(table)))
     if kind == "segments":
-        units = _stage_segments(fresh, table)
+        units = _stage_segments(fresh, without_ids(table))
     else:
         _write(table, fresh / "danmu.parquet")
         counts = table["title_id"].value_counts().to_pylist()
@@ -92,6 +92,29 @@ def stage(source: int, kind: str, table: pa.Table) -> None:
     (fresh / _UNITS).write_text(json.dumps(units, ensure_ascii=False, sort_keys=True))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
+
+
+def without_ids(table: pa.Table) -> pa.Table:
+    """Segments with hashes for ids and dictionaries for words: who it was ends here."""
+    key = settings.PUBLISHER_KEY
+    table = _hashed(table, "session_id", hash_ids(_distinct(table["session_id"]), key))
+    table = _hashed(table, "viewer_id", hash_viewers(_distinct(table["viewer_id"]), key))
+    for name in WORDS:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table[name].combine_chunks().dictionary_encode())
+    return table
+
+
+def _distinct(column: pa.ChunkedArray) -> list[str]:
+    ids: list[str] = column.combine_chunks().dictionary_encode().dictionary.to_pylist()
+    return ids
+
+
+def _hashed(table: pa.Table, name: str, hashes: NDArray[np.uint64]) -> pa.Table:
+    """The column with its distinct values, in the order they are met, replaced by `hashes`."""
+    codes = table[name].combine_chunks().dictionary_encode().indices.to_numpy()
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, name, pa.array(hashes[codes]))
 
 
 def _stage_segments(folder: Path, table: pa.Table) -> dict[str, dict[str, int]]:
@@ -129,98 +152,10 @@ def units(source: int) -> dict[str, dict[str, int]]:
     return found
 
 
-def join(tables: Iterable[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables)
-
-
-# The rows of all Sources are ordered by (Source, line) in one integer: 2**40 lines a Source.
-_SEGMENTS = """
-WITH landed AS (
-    SELECT *, source * 1099511627776 + line AS place
-    FROM read_parquet(?)
-    WHERE title_id IN (SELECT unnest(?::text[]))
-),
--- A row counts once; of several the Source landed last, then the last line.
-ranked AS (
-    SELECT *, row_number() OVER (
-        PARTITION BY title_id, session_id, started_at, from_s, to_s
-        ORDER BY place DESC
-    ) AS copy
-    FROM landed
-),
--- A session belongs to the day of its first row: it is this day's where it has rows on it and
--- none on the day before, and goes on while each following day has some.
-days_played AS (
-    SELECT DISTINCT title_id, session_id, day FROM landed
-),
-begun AS (
-    SELECT today.title_id, today.session_id
-    FROM days_played AS today
-    ANTI JOIN days_played AS before
-        ON before.title_id = today.title_id
-        AND before.session_id = today.session_id
-        AND before.day = today.day - 1
-    WHERE today.day = ?
-),
-numbered AS (
-    SELECT title_id, session_id, day,
-        day - row_number() OVER (
-            PARTITION BY title_id, session_id ORDER BY day
-        )::int AS stretch
-    FROM days_played SEMI JOIN begun USING (title_id, session_id)
-    WHERE day >= ?
-),
-ours AS (
-    SELECT n.title_id, n.session_id, n.day
-    FROM numbered AS n
-    JOIN numbered AS first ON first.day = ?
-        AND first.title_id = n.title_id
-        AND first.session_id = n.session_id
-        AND first.stretch = n.stretch
-)
-SELECT source, place AS line, session_id, viewer_id, title_id, started_at, from_s, to_s,
-    device, territory, day, copy,
-    first_value(viewer_id) OVER (
-        PARTITION BY title_id, session_id ORDER BY copy > 1, started_at, place
-    ) AS first_viewer
-FROM ranked JOIN ours USING (title_id, session_id, day)
-ORDER BY title_id, session_id, started_at, line
-"""
-
-
-def segments_of(day: date, titles: Collection[str], sources: Iterable[int]) -> dict[str, Rows]:
-    """The rows of the sessions that began on `day`, by title_id; titles without any are absent.
-
-    `sources` are the live ones. A session that is silent for a whole reporting day and goes on
-    after it counts as a new one. Raises Missing.
-    """
-    sources = sorted(sources)
-    until = day + 2 * ONE_DAY  # one day more than most sessions need saves asking twice
-    while True:
-        table = _query_segments(day, until, titles, sources)
-        if table is None:
-            return {}
-        reaches = pc.max(table["day"]).as_py() if len(table) else day
-        if reaches < until:
-            break
-        until = reaches + ONE_DAY
-    return _by_title(table)
-
-
-def _query_segments(
-    day: date, until: date, titles: Collection[str], sources: list[int]
-) -> pa.Table | None:
-    days = [day + ONE_DAY * n for n in range(-1, (until - day).days + 1)]
-    files = [
-        str(path)
-        for source in sources
-        for d in days
-        if (path := _folder(source) / f"{d.isoformat()}.parquet").exists()
-    ]
-    if not files:
-        return None
-    with _duckdb() as db:
-        return db.sql(_SEGMENTS, params=[files, list(titles), day, day, day]).to_arrow_table()
+def segment_files(source: int, day: date) -> Path | None:
+    """Where a Source's segments of one reporting day are staged, if it has any."""
+    path = _folder(source) / f"{day.isoformat()}.parquet"
+    return path if path.exists() else None
 
 
 def _duckdb() -> duckdb.DuckDBPyConnection:
@@ -232,39 +167,6 @@ def _duckdb() -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
-
-
-def _by_title(table: pa.Table) -> dict[str, Rows]:
-    found: dict[str, Rows] = {}
-    for title, part in _slices(table):
-        copies = pc.greater(part["copy"], 1)
-        duplicates = part.filter(copies)["source"].value_counts().to_pylist()
-        once = part.filter(pc.invert(copies))
-        same = pc.equal(once["viewer_id"], once["first_viewer"])
-        kept = once.filter(same)
-        columns = ["session_id", "viewer_id", "started_at", "from_s", "to_s", "device", "territory"]
-        found[title] = Rows(
-            table=kept,
-            digest=_digest(kept.select(columns)),
-            sources=frozenset(pc.unique(part["source"]).to_pylist()),
-            duplicates={d["values"]: d["counts"] for d in duplicates},
-            two_viewers=len(once) - len(kept),
-            reaches=pc.max(part["day"]).as_py(),
-        )
-    return found
-
-
-def _slices(table: pa.Table) -> list[tuple[str, pa.Table]]:
-    """A table sorted by title_id, cut by it."""
-    if not len(table):
-        return []
-    codes = table["title_id"].combine_chunks().dictionary_encode()
-    numbers = codes.indices.to_numpy()
-    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(table)]
-    return [
-        (codes.dictionary[int(numbers[low])].as_py(), table.slice(low, high - low))
-        for low, high in pairwise(edges)
-    ]
 
 
 def _digest(table: pa.Table) -> str:
@@ -325,8 +227,7 @@ def danmu_of(title: str, sources: Iterable[int]) -> Rows:
         digest=_digest(live.select(columns)),
         sources=frozenset(pc.unique(table["source"]).to_pylist()),
         duplicates={d["values"]: d["counts"] for d in duplicates},
-        two_viewers=0,
     )
 
 
-NO_ROWS = Rows(pa.table({}), _digest(pa.table({})), frozenset(), {}, 0)
+NO_ROWS = Rows(pa.table({}), _digest(pa.table({})), frozenset(), {})

@@ -1,0 +1,744 @@
+"""The roll-up's inner loops, compiled: rows of one day in, difference rows and people rows out.
+
+Pure and without Django: the embedded engine and Spark's workers call the same functions. Nothing
+here knows a name: words are codes, ids are hashes (rollup.py). A session's rows are brought
+together by counting, sorted among themselves, and counted by the edges of what they played, so
+that no second of content is ever visited row by row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+SESSIONS, TIMES_PLAYED, STARTS, STOPS, SKIPS = range(5)
+SERIES_COUNT = 5
+
+# A row is a line of eight integers, so that bringing it together with others costs one miss.
+SESSION, VIEWER, STARTED, SPAN, PLACE, WORDS, DAY, TITLE = range(8)
+LINE = 8
+
+# A row's words in one integer: territory, device, region (16 bits each), age, gender (8 each).
+TERRITORY_SHIFT, DEVICE_SHIFT, REGION_SHIFT, AGE_SHIFT = 48, 32, 16, 8
+WORD_BITS = 16
+MOST_WORDS = (1 << 15, 1 << 16, 1 << 16, 1 << 8, 1 << 8)
+
+SOURCE_SHIFT = 40
+"""Rows are ordered by (Source, line) in one integer: 2**40 lines a Source."""
+
+_SMALL = 48  # a session with more rows is sorted by a heap, not by insertion
+
+# Odd factors that keep what is added up apart: digits of pi, e, and the roots of 2 and 3.
+_ONE, _TWO = np.uint64(0x243F6A8885A308D3), np.uint64(0xB7E151628AED2A6B)
+_THREE, _FOUR = np.uint64(0x6A09E667F3BCC909), np.uint64(0xBB67AE8584CAA73B)
+
+_compiled: Any = njit(nogil=True, cache=True)
+
+
+@_compiled
+def mix(value: Any) -> Any:
+    """SplitMix64's finaliser (Steele, Lea and Flood 2014) of a value plus its increment."""
+    value = np.uint64(value) + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@_compiled
+def hash_texts(offsets: Any, data: Any, seed: Any) -> Any:
+    """64 bits of each text of an Arrow string array, given its offsets and bytes."""
+    hashes = np.empty(len(offsets) - 1, np.uint64)
+    for i in range(len(hashes)):
+        state = mix(seed)
+        word, filled = np.uint64(0), 0
+        for at in range(offsets[i], offsets[i + 1]):
+            word |= np.uint64(data[at]) << np.uint64(8 * filled)
+            filled += 1
+            if filled == 8:
+                state = mix(state ^ word)
+                word, filled = np.uint64(0), 0
+        state = mix(state ^ word)
+        hashes[i] = mix(state ^ np.uint64(offsets[i + 1] - offsets[i]))
+    return hashes
+
+
+@_compiled
+def _longer(array: Any, needed: int) -> Any:
+    """A copy with room for `needed` and a quarter more, zero beyond what it held."""
+    longer = np.zeros(needed + needed // 4, array.dtype)
+    for i in range(len(array)):
+        longer[i] = array[i]
+    return longer
+
+
+@_compiled
+def _twice(array: Any) -> Any:
+    """A copy with room for twice as much."""
+    longer = np.empty(2 * len(array), array.dtype)
+    for i in range(len(array)):
+        longer[i] = array[i]
+    return longer
+
+
+@_compiled
+def _put_in_order(array: Any, low: int, order: Any) -> None:
+    """array[low + i] = array[low + order[i]], in place."""
+    before = np.empty(len(order), array.dtype)
+    for i in range(len(order)):
+        before[i] = array[low + order[i]]
+    for i in range(len(order)):
+        array[low + i] = before[i]
+
+
+@_compiled
+def _people_order(low: int, high: int, viewer: Any, words: Any) -> Any:
+    """The rows low..high by viewer, then territory and device, counted from low."""
+    order = np.argsort(viewer[low:high])
+    for i in range(1, len(order)):  # few have the same viewer
+        row = order[i]
+        j = i - 1
+        while j >= 0 and (
+            viewer[low + order[j]] == viewer[low + row] and words[low + order[j]] > words[low + row]
+        ):
+            order[j + 1] = order[j]
+            j -= 1
+        order[j + 1] = row
+    return order
+
+
+@_compiled
+def _after(a: int, b: int, lines: Any) -> bool:
+    """Whether line a comes after line b by (started, from, to, place)."""
+    a, b = a * LINE, b * LINE
+    if lines[a + STARTED] != lines[b + STARTED]:
+        return bool(lines[a + STARTED] > lines[b + STARTED])
+    if lines[a + SPAN] != lines[b + SPAN]:
+        return bool(lines[a + SPAN] > lines[b + SPAN])
+    return bool(lines[a + PLACE] > lines[b + PLACE])
+
+
+@_compiled
+def _sort_many_rows(n: int, lines: Any, perm: Any) -> None:
+    """Heapsort of perm[:n] by (started, from, to, place)."""
+    for start in range(n // 2 - 1, -1, -1):
+        _sift_row(start, n, lines, perm)
+    for end in range(n - 1, 0, -1):
+        perm[0], perm[end] = perm[end], perm[0]
+        _sift_row(0, end, lines, perm)
+
+
+@_compiled
+def _sift_row(root: int, end: int, lines: Any, perm: Any) -> None:
+    """Heapsort's step: perm[root] down to its place in the heap perm[:end]."""
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and _after(perm[child + 1], perm[child], lines):
+            child += 1
+        if not _after(perm[child], perm[root], lines):
+            return
+        perm[root], perm[child] = perm[child], perm[root]
+        root = child
+
+
+@_compiled
+def _sort_many(n: int, values: Any) -> None:
+    """Heapsort of values[:n], in place."""
+    for start in range(n // 2 - 1, -1, -1):
+        _sift(start, n, values)
+    for end in range(n - 1, 0, -1):
+        values[0], values[end] = values[end], values[0]
+        _sift(0, end, values)
+
+
+@_compiled
+def _sift(root: int, end: int, values: Any) -> None:
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and values[child + 1] > values[child]:
+            child += 1
+        if values[child] <= values[root]:
+            return
+        values[root], values[child] = values[child], values[root]
+        root = child
+
+
+@_compiled
+def _position(sources: Any, source: int) -> int:
+    """Where `source` stands among the sorted sources."""
+    low, high = 0, len(sources)
+    while low < high:
+        middle = (low + high) // 2
+        if sources[middle] < source:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@_compiled
+def _lowest_bit(value: Any) -> int:
+    """Where the lowest bit of a value that is not 0 stands."""
+    at = 0
+    if not value & np.uint64(0xFFFFFFFF):
+        value >>= np.uint64(32)
+        at += 32
+    if not value & np.uint64(0xFFFF):
+        value >>= np.uint64(16)
+        at += 16
+    if not value & np.uint64(0xFF):
+        value >>= np.uint64(8)
+        at += 8
+    while not value & np.uint64(1):
+        value >>= np.uint64(1)
+        at += 1
+    return at
+
+
+@_compiled
+def pack(
+    lines: Any,
+    begin: int,
+    title: Any,
+    session: Any,
+    viewer: Any,
+    started: Any,
+    from_s: Any,
+    to_s: Any,
+    place: Any,
+    day: Any,
+    words: Any,
+    part: int,
+    parts: int,
+) -> int:
+    """Write the rows of share `part` of the sessions as lines from `begin` on: where they end."""
+    at = begin * LINE
+    for i in range(len(title)):
+        if parts > 1 and (session[i] >> np.uint64(32)) % np.uint64(parts) != part:
+            continue
+        lines[at + SESSION] = np.int64(session[i])
+        lines[at + VIEWER] = np.int64(viewer[i])
+        lines[at + STARTED] = started[i]
+        lines[at + SPAN] = (np.int64(from_s[i]) << 32) | np.int64(to_s[i])
+        lines[at + PLACE] = place[i]
+        lines[at + WORDS] = words[i]
+        lines[at + DAY] = day[i]
+        lines[at + TITLE] = title[i]
+        at += LINE
+    return at // LINE
+
+
+@_compiled
+def by_title(lines: Any, rows: int, rank: Any, titles: int) -> Any:
+    """A counting sort: (where each title's rows begin, the rows in the order of their titles)."""
+    starts = np.zeros(titles + 1, np.int64)
+    for row in range(rows):
+        starts[rank[lines[row * LINE + TITLE]] + 1] += 1
+    for t in range(titles):
+        starts[t + 1] += starts[t]
+    place = starts[:-1].copy()
+    order = np.empty(rows, np.int64)
+    for row in range(rows):
+        t = rank[lines[row * LINE + TITLE]]
+        order[place[t]] = row
+        place[t] += 1
+    return starts, order
+
+
+@_compiled
+def _number_sessions(
+    low: int, high: int, order: Any, lines: Any, table: Any, size: int, number: Any, head: Any
+) -> int:
+    """Number the sessions of the rows order[low:high] in `number`, their rows counted in `head`.
+
+    `table[:size]` is scratch: a power of two above twice the rows.
+    """
+    for slot in range(size):
+        table[slot] = -1
+    mask = np.uint64(size - 1)
+    found = 0
+    for i in range(high - low):
+        key = lines[order[low + i] * LINE + SESSION]
+        slot = np.int64(mix(np.uint64(key)) & mask)
+        while True:
+            known = table[slot]
+            if known < 0:
+                table[slot] = i
+                number[i] = found
+                head[found] = 1
+                found += 1
+                break
+            if lines[order[low + known] * LINE + SESSION] == key:
+                number[i] = number[known]
+                head[number[known]] += 1
+                break
+            slot = (slot + 1) & np.int64(mask)
+    return found
+
+
+@_compiled
+def roll(
+    day: int,
+    titles: int,
+    lines: Any,
+    rows: int,
+    rank_title: Any,
+    rank_territory: Any,
+    rank_device: Any,
+    rank_region: Any,
+    rank_age: Any,
+    rank_gender: Any,
+    hash_territory: Any,
+    hash_device: Any,
+    hash_region: Any,
+    hash_age: Any,
+    hash_gender: Any,
+    runtime: Any,
+    sources: Any,
+    with_people: bool,
+) -> Any:
+    """Count the sessions of `day` (days since 1970) by title.
+
+    The lines are in any order and may hold rows of days around, by which it is told whose
+    sessions are this day's. `rank_*` turn a word's code into its place among the sorted words,
+    `hash_*` are by that place. `runtime` is by title code, `sources` sorted.
+
+    Returns curve rows (title, territory, second and the five series), people rows (title, viewer,
+    words, first_at, plays, watch_seconds, completions, furthest_s, digest), and per title: rows
+    kept, rows of a second viewer, two sums of row hashes, the last day played, and by Source
+    duplicates and rows.
+    """
+    starts, order = by_title(lines, rows, rank_title, titles)
+    cells = len(rank_territory)
+
+    # results, grown as needed
+    c_title = np.empty(1024, np.int32)
+    c_territory = np.empty(1024, np.int32)
+    c_second = np.empty(1024, np.int32)
+    c_sessions, c_played = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    c_starts, c_stops = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    c_skips = np.empty(1024, np.int32)
+    curves = 0
+    p_title = np.empty(1024, np.int32)
+    p_viewer = np.empty(1024, np.uint64)
+    p_words = np.empty(1024, np.int64)
+    p_first = np.empty(1024, np.int64)
+    p_plays = np.empty(1024, np.int32)
+    p_watch = np.empty(1024, np.int64)
+    p_completions = np.empty(1024, np.int32)
+    p_furthest = np.empty(1024, np.int32)
+    p_digest = np.empty(1024, np.uint64)
+    people = 0
+    t_rows = np.zeros(titles, np.int64)
+    t_others = np.zeros(titles, np.int64)
+    t_low = np.zeros(titles, np.uint64)
+    t_high = np.zeros(titles, np.uint64)
+    t_reaches = np.full(titles, -(2**31), np.int32)
+    t_duplicates = np.zeros((titles, len(sources)), np.int64)
+    t_sources = np.zeros((titles, len(sources)), np.int64)
+
+    # scratch, as large as the largest title needs
+    local = np.empty(cells, np.int32)  # territory -> its place in `dense`, or -1
+    most = 0
+    for t in range(titles):
+        most = max(most, starts[t + 1] - starts[t])
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    table = np.empty(size, np.int64)
+    number = np.empty(most, np.int64)
+    head = np.empty(most + 1, np.int64)
+    g = np.empty(most * LINE, np.int64)  # the title's lines, those of a session together
+    stretch = np.empty(64, np.int64)
+    perm = np.empty(64, np.int64)
+    keep = np.empty(64, np.bool_)
+    dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
+    touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
+
+    for t in range(titles):
+        low, high = starts[t], starts[t + 1]
+        n = high - low
+        if n == 0:
+            continue
+        size = 16
+        while size < 2 * n:
+            size *= 2
+        sessions = _number_sessions(low, high, order, lines, table, size, number, head)
+        total = 0
+        for s in range(sessions):
+            count = head[s]
+            head[s] = total
+            total += count
+        seconds = np.int64(runtime[t])
+        one_day = True
+        for i in range(n):
+            row = order[low + i] * LINE
+            at = head[number[i]]
+            head[number[i]] = at + 1  # afterwards head[s] is where session s ends
+            at *= LINE
+            g[at + SESSION] = lines[row + SESSION]
+            g[at + VIEWER] = lines[row + VIEWER]
+            g[at + STARTED] = lines[row + STARTED]
+            g[at + SPAN] = lines[row + SPAN]
+            g[at + PLACE] = lines[row + PLACE]
+            g[at + WORDS] = lines[row + WORDS]
+            g[at + DAY] = lines[row + DAY]
+            seconds = max(seconds, lines[row + SPAN] & 0xFFFFFFFF)
+            one_day = one_day and lines[row + DAY] == day
+        local.fill(-1)
+        territories = 0
+        width = seconds + 1
+        bits = (width + 63) // 64
+
+        first_person = people
+        size = 16
+        while size < 2 * sessions:
+            size *= 2
+        if with_people:
+            for slot in range(size):
+                table[slot] = -1
+        mask = np.int64(size - 1)
+
+        begin = 0
+        for s in range(sessions):
+            start, begin = begin, head[s]
+            m = begin - start
+            if m > len(perm):
+                perm = np.empty(2 * m, np.int64)
+                keep = np.empty(2 * m, np.bool_)
+                stretch = np.empty(2 * m, np.int64)
+            perm[0] = start
+            if m > _SMALL:
+                for i in range(m):
+                    perm[i] = start + i
+                _sort_many_rows(m, g, perm)
+            else:
+                for i in range(1, m):
+                    row = start + i
+                    j = i - 1
+                    while j >= 0 and _after(perm[j], row, g):
+                        perm[j + 1] = perm[j]
+                        j -= 1
+                    perm[j + 1] = row
+            # the rows of the day's own stretch of days: [first, last) of perm
+            first, last = 0, m
+            if not one_day:
+                while first < m:
+                    last = first + 1
+                    while (
+                        last < m
+                        and g[perm[last] * LINE + DAY] - g[perm[last - 1] * LINE + DAY] <= 1
+                    ):
+                        last += 1
+                    if g[perm[first] * LINE + DAY] == day:
+                        break
+                    first = last
+                if first >= m:
+                    continue
+            t_reaches[t] = max(t_reaches[t], g[perm[last - 1] * LINE + DAY])
+            # of rows with one key the one landed last counts
+            opening = -1
+            for i in range(first, last):
+                row = perm[i]
+                source = _position(sources, g[row * LINE + PLACE] >> SOURCE_SHIFT)
+                t_sources[t, source] += 1
+                keep[i] = True
+                if i + 1 < last:
+                    after = perm[i + 1]
+                    if (
+                        g[after * LINE + STARTED] == g[row * LINE + STARTED]
+                        and g[after * LINE + SPAN] == g[row * LINE + SPAN]
+                    ):
+                        keep[i] = False
+                        t_duplicates[t, source] += 1
+                        continue
+                if opening < 0 or (
+                    g[row * LINE + STARTED] == g[opening * LINE + STARTED]
+                    and g[row * LINE + PLACE] < g[opening * LINE + PLACE]
+                ):
+                    opening = row
+            who = np.uint64(g[opening * LINE + VIEWER])
+            known = np.uint64(g[opening * LINE + SESSION]) * _ONE + who * _TWO
+            played, furthest, watched, closing = 0, 0, 0, -1
+            digest = np.uint64(0)
+            for i in range(first, last):
+                if not keep[i]:
+                    continue
+                row = perm[i]
+                if np.uint64(g[row * LINE + VIEWER]) != who:
+                    t_others[t] += 1
+                    continue
+                t_rows[t] += 1
+                span = g[row * LINE + SPAN]
+                piece = mix(np.uint64(g[row * LINE + STARTED]) * _THREE + np.uint64(span) * _FOUR)
+                told = mix(piece + known)
+                t_low[t] += told
+                t_high[t] += mix(told + piece)
+                f, e = span >> 32, span & 0xFFFFFFFF
+                if f >= e:
+                    continue
+                digest += piece
+                if (
+                    closing < 0
+                    or g[row * LINE + STARTED] > g[closing * LINE + STARTED]
+                    or g[row * LINE + PLACE] > g[closing * LINE + PLACE]
+                ):
+                    closing = row
+                if played == 0 or (
+                    g[row * LINE + STARTED] == g[opening * LINE + STARTED]
+                    and g[row * LINE + PLACE] < g[opening * LINE + PLACE]
+                ):
+                    opening = row
+                watched += e - f
+                furthest = max(furthest, e)
+                # the stretches by (from, to)
+                j = played - 1
+                if played < _SMALL:
+                    while j >= 0 and stretch[j] > span:
+                        stretch[j + 1] = stretch[j]
+                        j -= 1
+                stretch[j + 1] = span
+                played += 1
+            if played == 0:
+                continue  # nothing but stretches of no length
+            if played > _SMALL:
+                _sort_many(played, stretch)
+            about = g[opening * LINE + WORDS]
+            where = rank_territory[about >> TERRITORY_SHIFT]
+            device = rank_device[(about >> DEVICE_SHIFT) & 0xFFFF]
+            region = rank_region[(about >> REGION_SHIFT) & 0xFFFF]
+            age = rank_age[(about >> AGE_SHIFT) & 0xFF]
+            gender = rank_gender[about & 0xFF]
+            told = mix(
+                known
+                + hash_territory[where] * _ONE
+                + hash_device[device] * _TWO
+                + hash_region[region] * _THREE
+                + hash_age[age] * _FOUR
+                + hash_gender[gender]
+            )
+            t_low[t] += told
+            t_high[t] += mix(told + known)
+
+            if local[where] < 0:
+                local[where] = territories
+                territories += 1
+                if territories * width * SERIES_COUNT > len(dense):
+                    dense = _longer(dense, territories * width * SERIES_COUNT)
+                if territories * bits > len(touched):
+                    touched = _longer(touched, territories * bits)
+            base = local[where] * width
+            marks = local[where] * bits
+            reached = np.int64(-1)
+            for i in range(played):
+                f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
+                touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
+                touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+                at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
+                dense[at_f + TIMES_PLAYED] += 1
+                dense[at_e + TIMES_PLAYED] -= 1
+                if reached <= f:
+                    dense[at_f + SESSIONS] += 1
+                    dense[at_e + SESSIONS] -= 1
+                    if 0 <= reached < f:
+                        # `reached` is marked: an earlier stretch ended there
+                        dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
+                        dense[at_f + SKIPS] -= 1
+                elif reached < e:
+                    dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
+                    dense[at_e + SESSIONS] -= 1
+                reached = max(reached, e)
+            f, e = g[opening * LINE + SPAN] >> 32, (g[closing * LINE + SPAN] & 0xFFFFFFFF) - 1
+            touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+            dense[(base + f) * SERIES_COUNT + STARTS] += 1
+            dense[(base + e) * SERIES_COUNT + STOPS] += 1
+
+            if not with_people:
+                continue
+            finished = runtime[t] > 0 and 10 * furthest >= 9 * runtime[t]
+            digest = mix(digest + hash_device[device] + np.uint64(1 if finished else 0))
+            ranked = (
+                (np.int64(where) << TERRITORY_SHIFT)
+                | (np.int64(device) << DEVICE_SHIFT)
+                | (np.int64(region) << REGION_SHIFT)
+                | (np.int64(age) << AGE_SHIFT)
+                | np.int64(gender)
+            )
+            cell = ranked >> DEVICE_SHIFT
+            slot = np.int64(mix(who + np.uint64(cell) * _ONE)) & mask
+            while True:
+                person = table[slot]
+                if person < 0:
+                    person = people
+                    table[slot] = person
+                    people += 1
+                    if people > len(p_title):
+                        p_title, p_viewer, p_words = (
+                            _twice(p_title),
+                            _twice(p_viewer),
+                            _twice(p_words),
+                        )
+                        p_first, p_plays, p_watch = (
+                            _twice(p_first),
+                            _twice(p_plays),
+                            _twice(p_watch),
+                        )
+                        p_completions, p_furthest, p_digest = (
+                            _twice(p_completions),
+                            _twice(p_furthest),
+                            _twice(p_digest),
+                        )
+                    p_title[person] = t
+                    p_viewer[person] = who
+                    p_words[person] = ranked
+                    p_first[person] = g[opening * LINE + STARTED]
+                    p_plays[person] = 1
+                    p_watch[person] = watched
+                    p_completions[person] = 1 if finished else 0
+                    p_furthest[person] = furthest
+                    p_digest[person] = digest
+                    break
+                if p_viewer[person] == who and p_words[person] >> DEVICE_SHIFT == cell:
+                    earlier = g[opening * LINE + STARTED] < p_first[person] or (
+                        g[opening * LINE + STARTED] == p_first[person] and ranked < p_words[person]
+                    )
+                    if earlier:
+                        p_first[person] = g[opening * LINE + STARTED]
+                        p_words[person] = ranked
+                    p_plays[person] += 1
+                    p_watch[person] += watched
+                    p_completions[person] += 1 if finished else 0
+                    p_furthest[person] = max(p_furthest[person], furthest)
+                    p_digest[person] += digest
+                    break
+                slot = (slot + 1) & mask
+
+        # what is not zero of the dense counts, territories in the order of their names
+        for where in range(cells):
+            if local[where] < 0:
+                continue
+            for block in range(bits):
+                left = touched[local[where] * bits + block]
+                touched[local[where] * bits + block] = 0
+                second = 64 * block - 1
+                while left:
+                    step = _lowest_bit(left) + 1
+                    left = left >> np.uint64(step - 1) >> np.uint64(1)
+                    second += step
+                    at = (local[where] * width + second) * SERIES_COUNT
+                    a, b, c, d, e = (
+                        dense[at],
+                        dense[at + 1],
+                        dense[at + 2],
+                        dense[at + 3],
+                        dense[at + 4],
+                    )
+                    dense[at], dense[at + 1], dense[at + 2] = 0, 0, 0
+                    dense[at + 3], dense[at + 4] = 0, 0
+                    if not a | b | c | d | e:
+                        continue
+                    if curves == len(c_title):
+                        c_title, c_territory = _twice(c_title), _twice(c_territory)
+                        c_second, c_sessions = _twice(c_second), _twice(c_sessions)
+                        c_played, c_starts = _twice(c_played), _twice(c_starts)
+                        c_stops, c_skips = _twice(c_stops), _twice(c_skips)
+                    c_title[curves] = t
+                    c_territory[curves] = where
+                    c_second[curves] = second
+                    c_sessions[curves] = a
+                    c_played[curves] = b
+                    c_starts[curves] = c
+                    c_stops[curves] = d
+                    c_skips[curves] = e
+                    curves += 1
+
+        # people by viewer, then territory and device
+        count = people - first_person
+        if count > 1:
+            ordered = _people_order(first_person, people, p_viewer, p_words)
+            for array in (p_viewer, p_digest):
+                _put_in_order(array, first_person, ordered)
+            for array in (p_words, p_first, p_watch):
+                _put_in_order(array, first_person, ordered)
+            for array in (p_plays, p_completions, p_furthest):
+                _put_in_order(array, first_person, ordered)
+
+    return (
+        (
+            c_title[:curves],
+            c_territory[:curves],
+            c_second[:curves],
+            c_sessions[:curves],
+            c_played[:curves],
+            c_starts[:curves],
+            c_stops[:curves],
+            c_skips[:curves],
+        ),
+        (
+            p_title[:people],
+            p_viewer[:people],
+            p_words[:people],
+            p_first[:people],
+            p_plays[:people],
+            p_watch[:people],
+            p_completions[:people],
+            p_furthest[:people],
+            p_digest[:people],
+        ),
+        (t_rows, t_others, t_low, t_high, t_reaches, t_duplicates, t_sources),
+    )
+
+
+@_compiled
+def summarise(
+    viewer: Any,
+    words: Any,
+    plays: Any,
+    watch: Any,
+    completions: Any,
+    digest: Any,
+    territories: int,
+    devices: int,
+    keep: int,
+) -> Any:
+    """Add one title's people rows up to cells: scalars, distinct viewers, smallest hashes.
+
+    The rows are sorted by viewer; `words` hold the territory (0..territories-1) and device
+    (0..devices-1). A cell is (territory or all, device or all), all being 0 and the others one
+    higher. Returns (cells, 5) plays, watch_seconds, completions, viewers, finishers; the smallest
+    `keep` + 1 hashes of viewers, of finishers, and of viewers over all devices with the sums of
+    their digests.
+    """
+    wide = devices + 1
+    cells = (territories + 1) * wide
+    scalars = np.zeros((cells, 5), np.int64)
+    seen = np.zeros(cells, np.uint64)  # hashes are never 0
+    done = np.zeros(cells, np.uint64)
+    held = keep + 1
+    viewers = np.empty((cells, held), np.uint64)
+    finishers = np.empty((cells, held), np.uint64)
+    content = np.zeros((territories + 1, held), np.uint64)
+    for i in range(len(viewer)):
+        who = viewer[i]
+        territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+        device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+        for a in range(2):
+            for b in range(2):
+                cell = a * territory * wide + b * device
+                scalars[cell, 0] += plays[i]
+                scalars[cell, 1] += watch[i]
+                scalars[cell, 2] += completions[i]
+                if seen[cell] != who:
+                    seen[cell] = who
+                    if scalars[cell, 3] < held:
+                        viewers[cell, scalars[cell, 3]] = who
+                    scalars[cell, 3] += 1
+                if b == 0 and scalars[cell, 3] <= held:
+                    content[a * territory, scalars[cell, 3] - 1] += digest[i]
+                if completions[i] > 0 and done[cell] != who:
+                    done[cell] = who
+                    if scalars[cell, 4] < held:
+                        finishers[cell, scalars[cell, 4]] = who
+                    scalars[cell, 4] += 1
+    return scalars, viewers, finishers, content

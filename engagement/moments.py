@@ -79,7 +79,7 @@ def strongest_stops(sessions: Counts, stops: Counts) -> list[Moment]:
     rates = _Rates(stops, sessions, OPENING_S, until, LEAST_STOPS)
     if not rates.any:
         return []
-    usual = _rolling_median(rates.rate, AROUND_S)
+    usual = _rolling_median(rates.rate, rates.valid, AROUND_S)
     found = rates.peaks(usual, usual * STOP_TIMES, STOP_SHARE)
     return [Moment("stop", p.since, p.until, round(p.excess, 4)) for p in found]
 
@@ -227,15 +227,17 @@ def _surprise(count: Rates | float, expected: Rates | float) -> Rates:
     return np.asarray(np.sqrt(np.maximum(2 * (counted * logs - (counted - mean)), 0.0)))
 
 
-def _rolling_median(values: Rates, around: int) -> Rates:
-    """The median of `around` values before and after each, fewer at the ends; every fifth is
-    computed, and the others take the one before.
+def _rolling_median(values: Rates, valid: NDArray[np.bool_], around: int) -> Rates:
+    """The median of the valid among `around` values before and after each, fewer at the ends.
+
+    It changes slowly: every fifteenth is computed, and stands for those after it.
     """
-    step = 5
-    medians = [
-        np.median(values[max(0, at - around) : at + around + 1])
-        for at in range(0, len(values), step)
-    ]
+    step = 15
+    medians = []
+    for at in range(0, len(values), step):
+        near = slice(max(0, at - around), at + around + 1)
+        counted = values[near][valid[near]]
+        medians.append(float(np.median(counted)) if len(counted) else 0.0)
     return np.repeat(medians, step)[: len(values)]
 
 

@@ -49,6 +49,7 @@ LEAST_COMMENTS = 10
 COMMENT_TIMES = 2.0
 STEADY_S = 60
 STEADY_RATE = 0.5  # of the usual rate of leaving
+STEADY_STEP_S = 5  # its ends are told to so many seconds
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,10 @@ def steady_stretches(sessions: Counts, stops: Counts) -> list[Moment]:
         return []
     usual = left.sum() / here.sum()
     found = []
-    for since, to in _highest_sums(usual * STEADY_RATE * here - left):
+    steps = np.arange(0, len(here), STEADY_STEP_S)
+    kept = np.add.reduceat(usual * STEADY_RATE * here - left, steps)
+    for first, last in _highest_sums(kept):
+        since, to = first * STEADY_STEP_S, min(last * STEADY_STEP_S, len(here))
         expected, gone = usual * here[since:to].sum(), left[since:to].sum()
         if to - since >= STEADY_S and _surprise(gone, expected) >= SURE:
             score = round(float(1 - gone / expected), 4)
@@ -230,12 +234,13 @@ def _surprise(count: Rates | float, expected: Rates | float) -> Rates:
 def _rolling_median(values: Rates, valid: NDArray[np.bool_], around: int) -> Rates:
     """The median of the valid among `around` values before and after each, fewer at the ends.
 
-    It changes slowly: every fifteenth is computed, and stands for those after it.
+    It changes slowly: every fifteenth is computed, from every fifth value, and stands for those
+    after it.
     """
-    step = 15
+    step, every = 15, 5
     medians = []
     for at in range(0, len(values), step):
-        near = slice(max(0, at - around), at + around + 1)
+        near = slice(max(0, at - around), at + around + 1, every)
         counted = values[near][valid[near]]
         medians.append(float(np.median(counted)) if len(counted) else 0.0)
     return np.repeat(medians, step)[: len(values)]

@@ -35,8 +35,10 @@ _ACTS = {
     f"{_VIDEO}verbs/seeked": Act.SEEK,
     "http://adlnet.gov/expapi/verbs/terminated": Act.PAUSE,
     "http://adlnet.gov/expapi/verbs/interacted": Act.REPORT,
+    "http://adlnet.gov/expapi/verbs/completed": Act.REPORT,
 }
-"""`completed` is sent where the threshold of completion is passed, which need not be the end."""
+"""`completed` is sent where the threshold of completion is passed, which need not be the end:
+it only says that playback has come so far."""
 
 
 def recognise(file: File) -> int:

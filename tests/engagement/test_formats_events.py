@@ -624,6 +624,19 @@ def test_an_example_of_each_kind_is_known_and_goes_in(tmp_path: Path, name: str)
     assert [(a, b) for _, a, b in stretches(landed)] == [(0, 10 if "segment" in name else 30)]
 
 
+def test_xapis_completed_is_a_report_and_not_the_end(tmp_path: Path) -> None:
+    verbs = ("https://w3id.org/xapi/video/verbs/", "http://adlnet.gov/expapi/verbs/")
+    log = [
+        xapi(f"{verbs[0]}played", "12:00:00", time=0),
+        xapi(f"{verbs[1]}completed", "13:50:00", time=6600),
+        xapi(f"{verbs[1]}terminated", "14:05:00", time=7500),
+    ]
+    whole = take(write(tmp_path, "log.jsonl", lines(*log)))
+    assert stretches(whole) == [('["http://lms", "v"]', 0, 7500)]
+    cut = take(write(tmp_path, "cut.jsonl", lines(*log[:2])))
+    assert stretches(cut) == [('["http://lms", "v"]', 0, 6600)]
+
+
 ENVELOPED = {"xapi-video": "statements", "caliper": "data", "segment-video": "batch"}
 
 

@@ -31,8 +31,10 @@ DEVICES = ("pc", "phone", "tablet", "tv")
 REGIONS = tuple(
     f"CN-{code}"
     for code in (
-        "AH BJ CQ FJ GD GS GX GZ HA HB HE HI HL HN JL JS JX LN NM NX QH SC SD SH SN SX TJ XJ XZ YN ZJ"
-    ).split()
+        *("AH", "BJ", "CQ", "FJ", "GD", "GS", "GX", "GZ", "HA", "HB", "HE", "HI", "HL", "HN", "JL"),
+        *("JS", "JX", "LN", "NM", "NX", "QH", "SC", "SD", "SH", "SN", "SX", "TJ", "XJ", "XZ", "YN"),
+        "ZJ",
+    )
 )
 
 

@@ -6,8 +6,8 @@ from in its WHERE: each wall holds with the other open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,8 @@ class Read:
     """One query whose blocks have been checked against the scope.
 
     `parts` are the blocks the answer states; `reach` the blocks that a row must lie wholly
-    inside to be part of it. `runtime_s` is the title's, 0 where unknown; `partner_id` is whose
+    inside to be part of it, for a derived resource by the families that a row is computed from
+    in `granted`. `runtime_s` is the title's, 0 where unknown; `partner_id` is whose
     scope it is, for rows that are made for one partner.
     """
 
@@ -37,6 +38,7 @@ class Read:
     exit: str
     runtime_s: int
     partner_id: UUID
+    granted: Mapping[tuple[str, ...], tuple[Part, ...]] = field(default_factory=dict)
 
 
 _WITHIN = """

@@ -11,6 +11,7 @@ from engagement.families import (
     demographics,
     fanbases,
     geography,
+    moments,
     retention,
     rewatch,
     viewing,
@@ -26,6 +27,7 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
     (fanbases.FANBASES, fanbases.read),
+    (moments.MOMENTS, moments.read),
 )
 RESOURCES: dict[str, Resource] = {r.name: r for r, _ in _READERS}
 READERS: dict[str, Callable[[Read], Result]] = {r.name: read for r, read in _READERS}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -162,7 +162,7 @@ def publish_due(
 def _draws(title: Title, family: str) -> list[tuple[date, date, int]]:
     """(from, until, number of the last draw) of each period."""
     return list(
-        NoisedTable.objects.filter(title=title, family=family)
+        NoisedTable.objects.filter(title=title, fan_set=None, family=family)
         .values_list("from_day", "until")
         .annotate(last=Max("draw"))
         .order_by("from_day")
@@ -201,7 +201,7 @@ def publish_fanbases(
         if not chosen:
             return None
         counted = _draw(period, chosen, library)
-        numbers = {c.rule.version_id: _platform(c.rule, period.window, library) for c in counted}
+        numbers = {c.rule.version_id: _platform(c.rule, period, library) for c in counted}
         platform = _platform_viewers(period.window, library)
     digest = f"{period.window} draw {period.draw}"
     (release,) = begin(period.title, Release.Kind.FANBASES, [(period.window.since, digest)], ingest)
@@ -236,6 +236,7 @@ def publish_fanbases(
 def _tables(period: Period) -> QuerySet[NoisedTable]:
     return NoisedTable.objects.filter(
         title=period.title,
+        fan_set=None,
         family=FAMILY,
         from_day=period.window.since,
         until=period.window.until,
@@ -303,21 +304,34 @@ def _platform_viewers(window: Window, library: Library) -> Between:
     return noised(count, 1 / PLATFORM_EPSILON, 1, ERROR_OF_ONE)
 
 
-def _platform(rule: Rule, window: Window, library: Library) -> OnPlatform:
-    """Drawn once a fan set and period, whichever title asks first."""
+def _platform(rule: Rule, period: Period, library: Library) -> OnPlatform:
+    """Drawn once a fan set and period, whichever title asks first.
+
+    A title that is in the set itself asks for the set without it, which is drawn apart.
+    """
+    window, own = period.window, set(period.own())
+    fans = library.fans(rule, window)
+    apart = period.title.pk if own & set(fans.by_title) else None
 
     def count() -> list[int]:
-        members = library.fans(rule, window).without(())
+        members = fans.without(own)
         return [in_common(members, library.platform(window)), len(members)]
 
-    fans, members = _kept(rule.version_id, window, count, sensitivity=2)
+    met, members = _kept(rule.version_id, window, count, sensitivity=2, title=apart)
     scale = 2 / PLATFORM_EPSILON
-    return OnPlatform(noised(fans, scale, 1, ERROR_OF_ONE), noised(members, scale, 1, ERROR_OF_ONE))
+    return OnPlatform(noised(met, scale, 1, ERROR_OF_ONE), noised(members, scale, 1, ERROR_OF_ONE))
 
 
-def _kept(fan_set: int | None, window: Window, count: Any, *, sensitivity: int) -> list[int]:
+def _kept(
+    fan_set: int | None,
+    window: Window,
+    count: Callable[[], list[int]],
+    *,
+    sensitivity: int,
+    title: int | None = None,
+) -> list[int]:
     where = {
-        "title": None,
+        "title_id": title,
         "fan_set_id": fan_set,
         "family": FAMILY,
         "from_day": window.since,

@@ -222,7 +222,7 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
     reads of its titles and little else. Raises as `run` does.
     """
     asked = list(queries)
-    titles = Title.objects.only("runtime_s", "sample").in_bulk({q.title_id for q in asked})
+    titles = Title.objects.only("runtime_s", "sample", "kind").in_bulk({q.title_id for q in asked})
     reads = []
     for query in asked:
         resource = resource_for(query.resource)
@@ -230,9 +230,19 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
         if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
             raise ValueError(f"{resource.name} has no grain {query.grain!r}")
         reach = next(iter(granted.values()))
-        runtime_s = titles[query.title_id].runtime_s
+        title = titles[query.title_id]
         reads.append(
-            Read(resource, query, parts, reach, scope.exit, runtime_s, scope.partner_id, granted)
+            Read(
+                resource,
+                query,
+                parts,
+                reach,
+                scope.exit,
+                title.runtime_s,
+                scope.partner_id,
+                granted,
+                _children(title, resource, scope) if title.kind == Title.Kind.SERIES else {},
+            )
         )
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
@@ -240,6 +250,16 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
         _with_notes(result, read, titles[result.asked.title_id], scope)
         for result, read in zip(results, reads, strict=True)
     ]
+
+
+def _children(series: Title, resource: Resource, scope: Scope) -> dict[int, tuple[Part, ...]]:
+    """What is granted of each of a series' children for the resource's family."""
+    families = [resource.family]
+    children = Title.objects.filter(parent_id=series.pk, pk__in=scope.titles())
+    return {
+        child: scope.reach(child, families, scope.granted(child, families))
+        for child in children.values_list("pk", flat=True)
+    }
 
 
 def measured_each(

@@ -6,7 +6,7 @@ from typing import Any
 
 from engagement.families import Column, Result
 from engagement.families.columns import HIDDEN_REASON, column
-from engagement.families.read import Read, arguments, fetch, within
+from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
 
 SHARES = tuple(range(5, 101, 5))
 
@@ -42,9 +42,9 @@ def read_people(read: Read, view: str, cell: tuple[str, ...]) -> Result:
     rows = fetch(
         f'SELECT fact."from", fact.until, fact.territory, {names}, fact.viewers,'
         " fact.finishers, fact.survival, fact.hidden_reason, fact.release_id::text"
-        + within(view)
+        + within_with_children(view)
         + f' ORDER BY fact."from", fact.territory, {names}, fact.id',
-        arguments(read),
+        arguments_with_children(read),
     )
     data: dict[str, list[Any]] = {n: [] for n in read.resource.column_names()}
     for row in rows:

@@ -52,9 +52,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The platform's titles: title_id -> runtime in seconds (0: unknown, no upper bound)."""
+    """The platform's titles: title_id -> runtime in seconds (0: unknown, no upper bound).
+
+    `series` are those that are not played themselves: rows name their episodes.
+    """
 
     runtimes: Mapping[str, int]
+    series: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from engagement.formats import Options
 from engagement.models import Ingest, Rejected, Release, Source, Title
-from engagement.pipeline import engine, people, publish, staging, units
+from engagement.pipeline import engine, people, publish, series, staging, units
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
@@ -74,6 +74,7 @@ def ingest(
     _publish_stale_segments(run, summary, progress)
     _publish_stale_danmu(run, summary, progress)
     _settle(summary, progress)
+    _publish_series(run, summary, progress)
     _publish_protected(holders, run, summary, progress)
     with acting_as(PUBLISH):
         _count_duplicates(run)
@@ -247,6 +248,17 @@ def _settle(summary: Summary, progress: Progress) -> None:
     for number, title in enumerate(titles):
         progress("settling", number, len(titles))
         publish.publish_segments(title, [], seen=frozenset(), settled_until=until)
+
+
+def _publish_series(run: Ingest, summary: Summary, progress: Progress) -> None:
+    """What is counted across a series' episodes, from their days as they stand published."""
+    with acting_as(PUBLISH):
+        found = series.all_series()
+    for number, one in enumerate(found):
+        progress("series", number, len(found))
+        series.count_carried_on(one)
+        summary.releases += len(series.publish_series(one, settled_until(), ingest=run))
+    progress("series", len(found), len(found))
 
 
 def _publish_protected(holders: Holders, run: Ingest, summary: Summary, progress: Progress) -> None:

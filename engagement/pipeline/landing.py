@@ -157,6 +157,8 @@ def land(
     with acting_as(PUBLISH):
         source.save()
         runtimes = dict(Title.objects.values_list("key", "runtime_s"))
+        series = Title.objects.filter(kind=Title.Kind.SERIES).values_list("key", flat=True)
+        catalogue = Catalogue(runtimes, frozenset(series))
     reading = Reading(
         home=settings.HOME_TERRITORY,
         zone=ZoneInfo(settings.TIME_ZONE),
@@ -166,7 +168,7 @@ def land(
     )
     try:
         landed = formats.read(
-            place, name=file.name, options=options, catalogue=Catalogue(runtimes), settings=reading
+            place, name=file.name, options=options, catalogue=catalogue, settings=reading
         )
     except Quarantined as error:
         _quarantine(file, error, source, run, summary)

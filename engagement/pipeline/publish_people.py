@@ -30,6 +30,7 @@ from engagement.models import (
     Title,
 )
 from engagement.pipeline import groups, people, sketches, weeks
+from engagement.pipeline.episodes import episodes
 from engagement.pipeline.groups import Group
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.noise import two_sided_geometric, variance
@@ -135,18 +136,9 @@ def subjects() -> Iterator[Subject]:
     for title in Title.objects.filter(pk__in=watched).order_by("pk"):
         yield Subject(title, (title,))
     for title in Title.objects.filter(kind=Title.Kind.SERIES).order_by("pk"):
-        children = tuple(
-            t for t in title.children.filter(kind=Title.Kind.EPISODE) if t.pk in watched
-        )
+        children = tuple(t for t in episodes(title) if t.pk in watched)
         if children:
-            yield Subject(title, tuple(sorted(children, key=in_order)))
-
-
-def in_order(title: Title) -> tuple[date, str]:
-    """Episodes by their release day, those of one day by their title_id's numbers."""
-    digits = "".join(c if c.isdigit() else " " for c in title.key).split()
-    number = " ".join(f"{int(d):09d}" for d in digits)
-    return title.released_on or date.max, f"{number} {title.key}"
+            yield Subject(title, children)
 
 
 def due(subject: Subject, settled_until: date) -> list[Window]:

@@ -21,13 +21,16 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from engagement.pipeline import session_index
 from engagement.pipeline.rollup import Partial, Rows, count, merge
 
 ROWS_AT_ONCE = 2_000_000
 """Lines of 64 bytes that one thread holds: a day with more is taken in shares."""
 
 _ONE_DAY = timedelta(days=1)
+_NOBODY = np.zeros(0, np.uint64)
 _WORDS = ("title_id", "device", "territory", "region", "age_band", "gender")
 _COLUMNS = (
     "session_id", "viewer_id", "title_id", "started_at", "from_s", "to_s", "device", "territory",
@@ -81,36 +84,50 @@ def _share(
     runtimes: Mapping[str, int],
 ) -> Partial:
     taken = Rows(day.day, part, parts, expected=rows // parts + rows // (8 * parts) + 1024)
-    sessions: list[np.ndarray] = []
-    around = any(day.files(day.day + n * _ONE_DAY) for n in (-1, 1))
     for path in files:
         for batch in batches(path):
-            ours = _of_titles(batch, day.titles)
-            taken.add(ours)
-            if around:
-                sessions.append(ours["session_id"].to_numpy(zero_copy_only=False))
-    if around and sessions:
-        known = pa.array(np.unique(np.concatenate(sessions)))
-        for other in _days_around(day):
-            met = 0
-            for path in day.files(other):
-                for batch in batches(path):
-                    ours = _of_titles(batch, day.titles)
-                    ours = ours.filter(pc.is_in(ours["session_id"], known))
-                    taken.add(ours)
-                    met += ours.num_rows
-            if other > day.day and not met:
-                break  # no session goes on any longer
+            taken.add(_of_titles(batch, day.titles))
+    for batch in _around(day, files):
+        taken.add(_of_titles(batch, day.titles))
     return count(taken, runtimes)
 
 
-def _days_around(day: Day) -> Iterator[date]:
-    """The day before, then the days after for as long as the caller asks."""
-    yield day.day - _ONE_DAY
-    after = day.day + _ONE_DAY
-    while True:
-        yield after
-        after += _ONE_DAY
+def _around(day: Day, files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """Rows of the day before, and of the days after, of sessions that are met on the day too."""
+    before, after = day.files(day.day - _ONE_DAY), day.files(day.day + _ONE_DAY)
+    if not before and not after:
+        return
+    ours = _sessions(files)
+    for path in before:
+        yield from _rows_of(path, ours)[1]
+    other = day.day + _ONE_DAY
+    while len(ours) and (later := day.files(other)):
+        met = [np.zeros(0, np.uint64)]
+        for path in later:
+            sessions, found = _rows_of(path, ours)
+            met.append(sessions)
+            yield from found
+        ours = np.unique(np.concatenate(met))  # a session that is silent for a day ends
+        other += _ONE_DAY
+
+
+def _sessions(files: Sequence[Path]) -> NDArray[np.uint64]:
+    """All sessions of the files, sorted."""
+    found = [session_index.read(path)["session"] for path in files]
+    return found[0] if len(found) == 1 else np.unique(np.concatenate([*found, _NOBODY]))
+
+
+def _rows_of(
+    path: Path, ours: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], list[pa.RecordBatch]]:
+    """The sessions of a file that are among `ours`, and their rows."""
+    sessions, groups = session_index.meeting(session_index.read(path), ours)
+    if not groups:
+        return sessions, []
+    wanted = pa.array(sessions)
+    return sessions, [
+        batch.filter(pc.is_in(batch["session_id"], wanted)) for batch in batches(path, groups)
+    ]
 
 
 def _of_titles(batch: pa.RecordBatch, titles: Collection[str] | None) -> pa.RecordBatch:
@@ -136,12 +153,12 @@ def rows_in(path: Path) -> int:
     return path.stat().st_size // 64
 
 
-def batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """A file's rows, a batch at a time: Parquet, CSV or JSON lines."""
+def batches(path: Path, groups: Iterable[int] | None = None) -> Iterator[pa.RecordBatch]:
+    """A file's rows, a batch at a time: Parquet (all row groups, or some), CSV, JSON lines."""
     if path.suffix == ".parquet":
         with pq.ParquetFile(path, read_dictionary=_dictionaries(path)) as file:
             names = [n for n in _COLUMNS if n in file.schema_arrow.names]
-            for group in range(file.num_row_groups):
+            for group in range(file.num_row_groups) if groups is None else groups:
                 yield from file.read_row_group(group, names, use_threads=False).to_batches()
     elif path.suffix == ".csv":
         with pa_csv.open_csv(path) as reader:

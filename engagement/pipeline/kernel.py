@@ -691,7 +691,52 @@ def roll(
 
 
 @_compiled
-def summarise(
+def in_both(known: Any, asked: Any) -> Any:
+    """The places in `asked` of values that `known` holds; both sorted."""
+    places = np.empty(64, np.int64)
+    found, at = 0, 0
+    for i in range(len(asked)):
+        while at < len(known) and known[at] < asked[i]:
+            at += 1
+        if at == len(known):
+            break
+        if known[at] == asked[i]:
+            if found == len(places):
+                places = _twice(places)
+            places[found] = i
+            found += 1
+    return places[:found].copy()
+
+
+# The words of a compact theta sketch (sketches.py): its preamble, and how much it retained.
+_PREAMBLE = 3 << 8 | 3 << 16 | 0x1A << 40 | 0x93CC << 48
+_EMPTY_SKETCH = 1 | 3 << 8 | 3 << 16 | 0x1E << 40 | 0x93CC << 48
+_SAMPLED_WHOLE = 0x3F800000 << 32  # 1.0 as a float
+
+
+@_compiled
+def _sketch_words(viewers: int, keep: int) -> int:
+    """How many 64-bit words the sketch of so many viewers takes."""
+    if viewers == 0:
+        return 1
+    return 3 + keep if viewers > keep else 2 + viewers
+
+
+@_compiled
+def _open_sketch(words: Any, at: int, viewers: int, keep: int) -> int:
+    """Write a sketch's head: where its hashes begin. Theta is written when it is known."""
+    if viewers == 0:
+        words[at] = np.uint64(_EMPTY_SKETCH)
+        return at + 1
+    longs = 3 if viewers > keep else 2
+    words[at] = np.uint64(_PREAMBLE | longs)
+    words[at + 1] = np.uint64(_SAMPLED_WHOLE | min(viewers, keep))
+    return at + longs
+
+
+@_compiled
+def cells(
+    starts: Any,
     viewer: Any,
     words: Any,
     plays: Any,
@@ -702,43 +747,188 @@ def summarise(
     devices: int,
     keep: int,
 ) -> Any:
-    """Add one title's people rows up to cells: scalars, distinct viewers, smallest hashes.
+    """Add people rows up to cells: scalars, and sketches as the bytes they are kept as.
 
-    The rows are sorted by viewer; `words` hold the territory (0..territories-1) and device
-    (0..devices-1). A cell is (territory or all, device or all), all being 0 and the others one
-    higher. Returns (cells, 5) plays, watch_seconds, completions, viewers, finishers; the smallest
-    `keep` + 1 hashes of viewers, of finishers, and of viewers over all devices with the sums of
-    their digests.
+    Rows `starts[t]`..`starts[t + 1]` are one title's, sorted by viewer; `words` hold the places
+    of territory and device among their sorted names. A cell is (title, territory or all, device
+    or all). Returns of each cell in this order, all being 0 and the others one higher: its place
+    (title, territory, device), its (plays, watch_seconds, completions, viewers, finishers), the
+    bounds and the 64-bit words of both sketches, and the bounds and 32-bit words of the content.
     """
     wide = devices + 1
-    cells = (territories + 1) * wide
-    scalars = np.zeros((cells, 5), np.int64)
-    seen = np.zeros(cells, np.uint64)  # hashes are never 0
-    done = np.zeros(cells, np.uint64)
-    held = keep + 1
-    viewers = np.empty((cells, held), np.uint64)
-    finishers = np.empty((cells, held), np.uint64)
-    content = np.zeros((territories + 1, held), np.uint64)
-    for i in range(len(viewer)):
-        who = viewer[i]
-        territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
-        device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
-        for a in range(2):
-            for b in range(2):
-                cell = a * territory * wide + b * device
-                scalars[cell, 0] += plays[i]
-                scalars[cell, 1] += watch[i]
-                scalars[cell, 2] += completions[i]
-                if seen[cell] != who:
-                    seen[cell] = who
-                    if scalars[cell, 3] < held:
-                        viewers[cell, scalars[cell, 3]] = who
-                    scalars[cell, 3] += 1
-                if b == 0 and scalars[cell, 3] <= held:
-                    content[a * territory, scalars[cell, 3] - 1] += digest[i]
-                if completions[i] > 0 and done[cell] != who:
-                    done[cell] = who
-                    if scalars[cell, 4] < held:
-                        finishers[cell, scalars[cell, 4]] = who
-                    scalars[cell, 4] += 1
-    return scalars, viewers, finishers, content
+    most = (territories + 1) * wide
+    number = np.full(most, -1, np.int64)  # place of a cell of the title at hand -> its number
+    place = np.empty((1024, 3), np.int32)
+    scalars = np.zeros((1024, 5), np.int64)
+    last = np.zeros((1024, 2), np.uint64)  # hashes are never 0
+    found = 0
+    # first how many there are
+    for t in range(len(starts) - 1):
+        low, high = starts[t], starts[t + 1]
+        for i in range(low, high):
+            territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+            device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+            for a in range(2):
+                for b in range(2):
+                    number[a * territory * wide + b * device] = 0
+        for cell in range(most if high > low else 0):
+            if number[cell] < 0:
+                continue
+            if found == len(place):
+                longer = np.empty((2 * found, 3), np.int32)
+                longer[:found] = place
+                place = longer
+                sums = np.zeros((2 * found, 5), np.int64)
+                sums[:found] = scalars
+                scalars = sums
+                lasts = np.zeros((2 * found, 2), np.uint64)
+                lasts[:found] = last
+                last = lasts
+            place[found, 0], place[found, 1], place[found, 2] = t, cell // wide, cell % wide
+            number[cell] = found
+            found += 1
+        for i in range(low, high):
+            territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+            device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+            for a in range(2):
+                for b in range(2):
+                    c = number[a * territory * wide + b * device]
+                    scalars[c, 0] += plays[i]
+                    scalars[c, 1] += watch[i]
+                    scalars[c, 2] += completions[i]
+                    if last[c, 0] != viewer[i]:
+                        last[c, 0] = viewer[i]
+                        scalars[c, 3] += 1
+                    if completions[i] > 0 and last[c, 1] != viewer[i]:
+                        last[c, 1] = viewer[i]
+                        scalars[c, 4] += 1
+        for cell in range(most if high > low else 0):
+            number[cell] = -1
+    # then which they are
+    v_bounds = np.zeros(found + 1, np.int64)
+    f_bounds = np.zeros(found + 1, np.int64)
+    c_bounds = np.zeros(found + 1, np.int64)
+    for c in range(found):
+        v_bounds[c + 1] = v_bounds[c] + _sketch_words(scalars[c, 3], keep)
+        f_bounds[c + 1] = f_bounds[c] + _sketch_words(scalars[c, 4], keep)
+        size = 3 + 4 * min(scalars[c, 3], keep) if place[c, 2] == 0 else 0
+        c_bounds[c + 1] = c_bounds[c] + size
+    v_words = np.empty(v_bounds[found], np.uint64)
+    f_words = np.empty(f_bounds[found], np.uint64)
+    c_words = np.zeros(c_bounds[found], np.uint32)
+    begin = np.empty((found, 2), np.int64)
+    met = np.zeros((found, 2), np.int64)
+    for c in range(found):
+        begin[c, 0] = _open_sketch(v_words, v_bounds[c], scalars[c, 3], keep)
+        begin[c, 1] = _open_sketch(f_words, f_bounds[c], scalars[c, 4], keep)
+        last[c, 0], last[c, 1] = 0, 0
+    first = 0
+    for t in range(len(starts) - 1):
+        low, high = starts[t], starts[t + 1]
+        end = first
+        while end < found and place[end, 0] == t:
+            number[place[end, 1] * wide + place[end, 2]] = end
+            end += 1
+        for i in range(low, high):
+            territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+            device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+            who = viewer[i]
+            for a in range(2):
+                for b in range(2):
+                    c = number[a * territory * wide + b * device]
+                    if last[c, 0] != who:
+                        last[c, 0] = who
+                        if met[c, 0] < keep:
+                            v_words[begin[c, 0] + met[c, 0]] = who
+                        elif met[c, 0] == keep:
+                            v_words[v_bounds[c] + 2] = who  # theta: the first left out
+                        met[c, 0] += 1
+                    if b == 0 and met[c, 0] <= keep:
+                        # a sum of 64 bits in two words of 32
+                        kept = min(scalars[c, 3], keep)
+                        at = c_bounds[c] + 3 + 2 * kept + 2 * (met[c, 0] - 1)
+                        total = (
+                            np.uint64(c_words[at])
+                            + (np.uint64(c_words[at + 1]) << np.uint64(32))
+                            + digest[i]
+                        )
+                        c_words[at] = np.uint32(total & np.uint64(0xFFFFFFFF))
+                        c_words[at + 1] = np.uint32(total >> np.uint64(32))
+                    if completions[i] > 0 and last[c, 1] != who:
+                        last[c, 1] = who
+                        if met[c, 1] < keep:
+                            f_words[begin[c, 1] + met[c, 1]] = who
+                        elif met[c, 1] == keep:
+                            f_words[f_bounds[c] + 2] = who
+                        met[c, 1] += 1
+        for c in range(first, end):
+            number[place[c, 1] * wide + place[c, 2]] = -1
+        first = end
+    for c in range(found):
+        if place[c, 2] != 0:
+            continue
+        at, kept = c_bounds[c], min(scalars[c, 3], keep)
+        theta = np.uint64(2**63 - 1)
+        if scalars[c, 3] > keep:
+            theta = v_words[v_bounds[c] + 2]
+        c_words[at] = np.uint32(theta & np.uint64(0xFFFFFFFF))
+        c_words[at + 1] = np.uint32(theta >> np.uint64(32))
+        c_words[at + 2] = np.uint32(kept)
+        for k in range(kept):
+            one = v_words[begin[c, 0] + k]
+            c_words[at + 3 + 2 * k] = np.uint32(one & np.uint64(0xFFFFFFFF))
+            c_words[at + 4 + 2 * k] = np.uint32(one >> np.uint64(32))
+    return (
+        place[:found],
+        scalars[:found],
+        v_bounds,
+        v_words,
+        f_bounds,
+        f_words,
+        c_bounds,
+        c_words,
+    )
+
+
+@_compiled
+def furthest_of(starts: Any, furthest: Any, runtime: Any) -> Any:
+    """How many seconds each title's curves have: its runtime, or more where more was played."""
+    seconds = np.zeros(len(starts) - 1, np.int64)
+    for t in range(len(seconds)):
+        seconds[t] = runtime[t]
+        for i in range(starts[t], starts[t + 1]):
+            seconds[t] = max(seconds[t], furthest[i])
+    return seconds
+
+
+@_compiled
+def spread(
+    low: int, high: int, territory: Any, second: Any, values: Any, local: Any, room: Any, head: int
+) -> bool:
+    """One title's difference rows as the bodies that curves.pack compresses, into `room`.
+
+    `room` is (places, head + 5 * 2 * seconds) bytes as int16, the first place all territories
+    together; `local` gives a territory's place. Starts and stops, which come as counts, become
+    differences too. False where one does not fit 16 bits.
+    """
+    seconds = (room.shape[1] - head) // SERIES_COUNT
+    for i in range(low, high):
+        t = second[i]
+        for s in range(SERIES_COUNT):
+            value = values[s, i]
+            if value == 0:
+                continue
+            both = s in (STARTS, STOPS)
+            for where in (0, local[territory[i]]):
+                at = head + s * seconds + t
+                if t < seconds:
+                    total = np.int64(room[where, at]) + value
+                    if total > 32767 or total < -32767:
+                        return False
+                    room[where, at] = total
+                if both and t + 1 < seconds:
+                    total = np.int64(room[where, at + 1]) - value
+                    if total > 32767 or total < -32767:
+                        return False
+                    room[where, at + 1] = total
+    return True

@@ -110,8 +110,10 @@ def _people_order(low: int, high: int, viewer: Any, words: Any) -> Any:
 
 @_compiled
 def _after(a: int, b: int, lines: Any) -> bool:
-    """Whether line a comes after line b by (started, from, to, place)."""
+    """Whether line a comes after line b by (session, started, from, to, place)."""
     a, b = a * LINE, b * LINE
+    if lines[a + SESSION] != lines[b + SESSION]:
+        return bool(lines[a + SESSION] > lines[b + SESSION])
     if lines[a + STARTED] != lines[b + STARTED]:
         return bool(lines[a + STARTED] > lines[b + STARTED])
     if lines[a + SPAN] != lines[b + SPAN]:
@@ -121,7 +123,7 @@ def _after(a: int, b: int, lines: Any) -> bool:
 
 @_compiled
 def _sort_many_rows(n: int, lines: Any, perm: Any) -> None:
-    """Heapsort of perm[:n] by (started, from, to, place)."""
+    """Heapsort of perm[:n] by (session, started, from, to, place)."""
     for start in range(n // 2 - 1, -1, -1):
         _sift_row(start, n, lines, perm)
     for end in range(n - 1, 0, -1):
@@ -177,23 +179,18 @@ def _position(sources: Any, source: int) -> int:
     return low
 
 
+# De Bruijn's sequence of 64 bits: its six highest, shifted by n, are different for every n.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(64, np.int64)
+for _n in range(64):
+    _BIT[(int(_SEQUENCE) << _n & (1 << 64) - 1) >> 58] = _n
+
+
 @_compiled
 def _lowest_bit(value: Any) -> int:
-    """Where the lowest bit of a value that is not 0 stands."""
-    at = 0
-    if not value & np.uint64(0xFFFFFFFF):
-        value >>= np.uint64(32)
-        at += 32
-    if not value & np.uint64(0xFFFF):
-        value >>= np.uint64(16)
-        at += 16
-    if not value & np.uint64(0xFF):
-        value >>= np.uint64(8)
-        at += 8
-    while not value & np.uint64(1):
-        value >>= np.uint64(1)
-        at += 1
-    return at
+    """Where the lowest bit of a value that is not 0 stands (Leiserson, Prokop, Randall 1998)."""
+    lowest = value & (~value + np.uint64(1))
+    return _BIT[(lowest * _SEQUENCE) >> np.uint64(58)]
 
 
 @_compiled
@@ -209,72 +206,72 @@ def pack(
     place: Any,
     day: Any,
     words: Any,
+    tables: Any,
     part: int,
     parts: int,
 ) -> int:
-    """Write the rows of share `part` of the sessions as lines from `begin` on: where they end."""
+    """Write the rows of share `part` of the sessions as lines from `begin` on: where they end.
+
+    `title` and the five `words` are places in `tables`, which give their codes. `place` and
+    `day` may hold one number: the place of the first row, and the day of all.
+    """
+    territory, device, region, age, gender = words
+    titles, territories, devices, regions, ages, genders = tables
+    first, one_day = place[0], day[0]
+    counted, dated = len(place) == 1, len(day) == 1
     at = begin * LINE
     for i in range(len(title)):
-        if parts > 1 and (session[i] >> np.uint64(32)) % np.uint64(parts) != part:
+        # mixed, so that whatever the ids were they are spread evenly
+        key = mix(session[i])
+        if parts > 1 and np.int64(key >> np.uint64(32)) % parts != part:
             continue
-        lines[at + SESSION] = np.int64(session[i])
+        lines[at + SESSION] = np.int64(key)
         lines[at + VIEWER] = np.int64(viewer[i])
         lines[at + STARTED] = started[i]
         lines[at + SPAN] = (np.int64(from_s[i]) << 32) | np.int64(to_s[i])
-        lines[at + PLACE] = place[i]
-        lines[at + WORDS] = words[i]
-        lines[at + DAY] = day[i]
-        lines[at + TITLE] = title[i]
+        lines[at + PLACE] = first + i if counted else place[i]
+        lines[at + WORDS] = (
+            (np.int64(territories[territory[i]]) << TERRITORY_SHIFT)
+            | (np.int64(devices[device[i]]) << DEVICE_SHIFT)
+            | (np.int64(regions[region[i]]) << REGION_SHIFT)
+            | (np.int64(ages[age[i]]) << AGE_SHIFT)
+            | np.int64(genders[gender[i]])
+        )
+        lines[at + DAY] = one_day if dated else day[i]
+        lines[at + TITLE] = titles[title[i]]
         at += LINE
     return at // LINE
 
 
 @_compiled
-def by_title(lines: Any, rows: int, rank: Any, titles: int) -> Any:
-    """A counting sort: (where each title's rows begin, the rows in the order of their titles)."""
+def _bucket(key: int, low: int, rows: int) -> int:
+    """Where among `rows` places from `low` a session stands by its hash, in the hashes' order."""
+    return low + np.int64(((np.uint64(key) >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
+
+
+@_compiled
+def in_buckets(lines: Any, rows: int, rank: Any, titles: int) -> Any:
+    """Two counting sorts in one, by title and then by the session's hash into as many buckets as
+    the title has rows: (where each title begins, where each bucket ends, the rows in order)."""
     starts = np.zeros(titles + 1, np.int64)
     for row in range(rows):
         starts[rank[lines[row * LINE + TITLE]] + 1] += 1
     for t in range(titles):
         starts[t + 1] += starts[t]
-    place = starts[:-1].copy()
-    order = np.empty(rows, np.int64)
+    ends = np.zeros(rows + 1, np.int32)
     for row in range(rows):
         t = rank[lines[row * LINE + TITLE]]
-        order[place[t]] = row
-        place[t] += 1
-    return starts, order
-
-
-@_compiled
-def _number_sessions(
-    low: int, high: int, order: Any, lines: Any, table: Any, size: int, number: Any, head: Any
-) -> int:
-    """Number the sessions of the rows order[low:high] in `number`, their rows counted in `head`.
-
-    `table[:size]` is scratch: a power of two above twice the rows.
-    """
-    for slot in range(size):
-        table[slot] = -1
-    mask = np.uint64(size - 1)
-    found = 0
-    for i in range(high - low):
-        key = lines[order[low + i] * LINE + SESSION]
-        slot = np.int64(mix(np.uint64(key)) & mask)
-        while True:
-            known = table[slot]
-            if known < 0:
-                table[slot] = i
-                number[i] = found
-                head[found] = 1
-                found += 1
-                break
-            if lines[order[low + known] * LINE + SESSION] == key:
-                number[i] = number[known]
-                head[number[known]] += 1
-                break
-            slot = (slot + 1) & np.int64(mask)
-    return found
+        b = _bucket(lines[row * LINE + SESSION], starts[t], starts[t + 1] - starts[t])
+        ends[b + 1] += 1
+    for b in range(rows):
+        ends[b + 1] += ends[b]
+    order = np.empty(rows, np.int32)
+    for row in range(rows):
+        t = rank[lines[row * LINE + TITLE]]
+        b = _bucket(lines[row * LINE + SESSION], starts[t], starts[t + 1] - starts[t])
+        order[ends[b]] = row
+        ends[b] += 1
+    return starts, ends, order
 
 
 @_compiled
@@ -309,7 +306,7 @@ def roll(
     kept, rows of a second viewer, two sums of row hashes, the last day played, and by Source
     duplicates and rows.
     """
-    starts, order = by_title(lines, rows, rank_title, titles)
+    starts, ends, order = in_buckets(lines, rows, rank_title, titles)
     cells = len(rank_territory)
 
     # results, grown as needed
@@ -347,12 +344,11 @@ def roll(
     while size < 2 * most:
         size *= 2
     table = np.empty(size, np.int64)
-    number = np.empty(most, np.int64)
-    head = np.empty(most + 1, np.int64)
     g = np.empty(most * LINE, np.int64)  # the title's lines, those of a session together
     stretch = np.empty(64, np.int64)
     perm = np.empty(64, np.int64)
     keep = np.empty(64, np.bool_)
+    source, of_source = 0, np.int64(-1)
     dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
     touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
 
@@ -361,22 +357,11 @@ def roll(
         n = high - low
         if n == 0:
             continue
-        size = 16
-        while size < 2 * n:
-            size *= 2
-        sessions = _number_sessions(low, high, order, lines, table, size, number, head)
-        total = 0
-        for s in range(sessions):
-            count = head[s]
-            head[s] = total
-            total += count
         seconds = np.int64(runtime[t])
         one_day = True
         for i in range(n):
-            row = order[low + i] * LINE
-            at = head[number[i]]
-            head[number[i]] = at + 1  # afterwards head[s] is where session s ends
-            at *= LINE
+            row = np.int64(order[low + i]) * LINE
+            at = i * LINE
             g[at + SESSION] = lines[row + SESSION]
             g[at + VIEWER] = lines[row + VIEWER]
             g[at + STARTED] = lines[row + STARTED]
@@ -393,36 +378,50 @@ def roll(
 
         first_person = people
         size = 16
-        while size < 2 * sessions:
+        while size < 2 * n:
             size *= 2
         if with_people:
             for slot in range(size):
                 table[slot] = -1
         mask = np.int64(size - 1)
 
-        begin = 0
-        for s in range(sessions):
-            start, begin = begin, head[s]
-            m = begin - start
-            if m > len(perm):
-                perm = np.empty(2 * m, np.int64)
-                keep = np.empty(2 * m, np.bool_)
-                stretch = np.empty(2 * m, np.int64)
-            perm[0] = start
-            if m > _SMALL:
-                for i in range(m):
-                    perm[i] = start + i
-                _sort_many_rows(m, g, perm)
-            else:
-                for i in range(1, m):
-                    row = start + i
-                    j = i - 1
-                    while j >= 0 and _after(perm[j], row, g):
-                        perm[j + 1] = perm[j]
-                        j -= 1
-                    perm[j + 1] = row
+        bucket, held, at_next = low, 0, 0  # held: rows of the bucket at hand, sorted in perm
+        while True:
+            if at_next == held:  # the next bucket that has rows
+                while bucket < high and ends[bucket] == (ends[bucket - 1] if bucket else 0):
+                    bucket += 1
+                if bucket == high:
+                    break
+                start = (np.int64(ends[bucket - 1]) if bucket else 0) - low
+                held = np.int64(ends[bucket]) - low - start
+                bucket += 1
+                if held > len(perm):
+                    perm = np.empty(2 * held, np.int64)
+                    keep = np.empty(2 * held, np.bool_)
+                    stretch = np.empty(2 * held, np.int64)
+                perm[0] = start
+                if held > _SMALL:
+                    for i in range(held):
+                        perm[i] = start + i
+                    _sort_many_rows(held, g, perm)
+                else:
+                    for i in range(1, held):
+                        row = start + i
+                        j = i - 1
+                        while j >= 0 and _after(perm[j], row, g):
+                            perm[j + 1] = perm[j]
+                            j -= 1
+                        perm[j + 1] = row
+                at_next = 0
+            # one session of it: [first, m) of perm
+            first = at_next
+            key = g[perm[first] * LINE + SESSION]
+            m = first + 1
+            while m < held and g[perm[m] * LINE + SESSION] == key:
+                m += 1
+            at_next = m
             # the rows of the day's own stretch of days: [first, last) of perm
-            first, last = 0, m
+            last = m
             if not one_day:
                 while first < m:
                     last = first + 1
@@ -441,7 +440,9 @@ def roll(
             opening = -1
             for i in range(first, last):
                 row = perm[i]
-                source = _position(sources, g[row * LINE + PLACE] >> SOURCE_SHIFT)
+                if g[row * LINE + PLACE] >> SOURCE_SHIFT != of_source:
+                    of_source = g[row * LINE + PLACE] >> SOURCE_SHIFT
+                    source = _position(sources, of_source)
                 t_sources[t, source] += 1
                 keep[i] = True
                 if i + 1 < last:
@@ -471,14 +472,18 @@ def roll(
                     continue
                 t_rows[t] += 1
                 span = g[row * LINE + SPAN]
-                piece = mix(np.uint64(g[row * LINE + STARTED]) * _THREE + np.uint64(span) * _FOUR)
-                told = mix(piece + known)
-                t_low[t] += told
-                t_high[t] += mix(told + piece)
+                if with_people:
+                    piece = mix(
+                        np.uint64(g[row * LINE + STARTED]) * _THREE + np.uint64(span) * _FOUR
+                    )
+                    told = mix(piece + known)
+                    t_low[t] += told
+                    t_high[t] += mix(told + piece)
+                    if span >> 32 < span & 0xFFFFFFFF:
+                        digest += piece
                 f, e = span >> 32, span & 0xFFFFFFFF
                 if f >= e:
                     continue
-                digest += piece
                 if (
                     closing < 0
                     or g[row * LINE + STARTED] > g[closing * LINE + STARTED]

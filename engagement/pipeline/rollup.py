@@ -154,15 +154,22 @@ class Words:
         self.most = most
 
     def of(self, column: pa.Array) -> NDArray[np.int32]:
+        """The codes of a column."""
+        places, table = self.places(column)
+        coded: NDArray[np.int32] = table[places]
+        return coded
+
+    def places(self, column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The column as places in a table of codes, and the table."""
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         known = [self._code(word or "") for word in column.dictionary.to_pylist()]
-        table = np.array([*known, 0], np.int32)
+        indices = column.indices
         if column.null_count:
-            table[-1] = self._code("")
-        indices = pc.fill_null(column.indices, len(known)).to_numpy(zero_copy_only=False)
-        coded: NDArray[np.int32] = table[indices]
-        return coded
+            indices = pc.fill_null(indices, len(known))
+            known.append(self._code(""))
+        places = indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        return places, np.array(known, np.int32)
 
     def _code(self, word: str) -> int:
         code = self.codes.setdefault(word, len(self.codes))
@@ -202,14 +209,17 @@ class Rows:
 
     def _add(self, batch: pa.RecordBatch) -> None:
         rows, names = batch.num_rows, set(batch.schema.names)
-        packed = np.zeros(rows, np.int64)
-        for name, words, shift in zip(WORDS, self.words, _SHIFTS, strict=True):
-            if name in names:
-                packed |= words.of(batch[name]).astype(np.int64) << shift
-            else:
-                packed |= np.int64(words.of(pa.array([""]))[0]) << shift
-        place = _ints(batch["line"]) if "line" in names else self.met + np.arange(rows)
+        title, of_titles = self.titles.places(batch["title_id"])
+        places, tables = [], [of_titles]
+        for name, words in zip(WORDS, self.words, strict=True):
+            none = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), [""])
+            where, table = words.places(batch[name] if name in names else none)
+            places.append(where)
+            tables.append(table)
+        place = _ints(batch["line"]) if "line" in names else np.array([self.met])
         if "source" in names:
+            if "line" not in names:
+                place = place + np.arange(rows)
             place = place + (_ints(batch["source"]) << kernel.SOURCE_SHIFT)
             self.sources.update(pc.unique(batch["source"]).to_pylist())
         else:
@@ -217,14 +227,14 @@ class Rows:
         if "day" in names:
             day = batch["day"].cast(pa.int32()).to_numpy(zero_copy_only=False)
         else:
-            day = np.full(rows, (self.day - _EPOCH).days, np.int32)
+            day = np.array([(self.day - _EPOCH).days], np.int32)
         needed = (self.count + rows) * kernel.LINE
         if needed > len(self.lines):
             self._make_room(needed)
         self.count = kernel.pack(
             self.lines,
             self.count,
-            self.titles.of(batch["title_id"]),
+            title,
             ids_of(batch["session_id"]),
             ids_of(batch["viewer_id"]),
             _instants(batch["started_at"]),
@@ -232,7 +242,8 @@ class Rows:
             batch["to_s"].to_numpy(zero_copy_only=False),
             place,
             day,
-            packed,
+            tuple(places),
+            tuple(tables),
             self.part,
             self.parts,
         )

@@ -275,6 +275,371 @@ def in_buckets(lines: Any, rows: int, rank: Any, titles: int) -> Any:
 
 
 @_compiled
+def _gather(
+    day: int, low: int, high: int, order: Any, lines: Any, rank_territory: Any, g: Any, local: Any
+) -> Any:
+    """Copy one title's lines to `g` in their order, and number its territories in `local`.
+
+    Returns how far anybody played, whether all rows are of `day`, and how many territories.
+    """
+    local.fill(-1)
+    furthest, one_day, territories = np.int64(0), True, 0
+    for i in range(high - low):
+        row, at = np.int64(order[low + i]) * LINE, i * LINE
+        g[at + SESSION] = lines[row + SESSION]
+        g[at + VIEWER] = lines[row + VIEWER]
+        g[at + STARTED] = lines[row + STARTED]
+        g[at + SPAN] = lines[row + SPAN]
+        g[at + PLACE] = lines[row + PLACE]
+        g[at + WORDS] = lines[row + WORDS]
+        g[at + DAY] = lines[row + DAY]
+        furthest = max(furthest, lines[row + SPAN] & 0xFFFFFFFF)
+        one_day = one_day and lines[row + DAY] == day
+        where = rank_territory[lines[row + WORDS] >> TERRITORY_SHIFT]
+        if local[where] < 0:
+            local[where] = territories
+            territories += 1
+    return furthest, one_day, territories
+
+
+@_compiled
+def _sort_bucket(start: int, held: int, g: Any, perm: Any) -> None:
+    """perm[:held]: the lines from `start` on by (session, started, from, to, place)."""
+    perm[0] = start
+    if held > _SMALL:
+        for i in range(1, held):
+            perm[i] = start + i
+        _sort_many_rows(held, g, perm)
+        return
+    for i in range(1, held):
+        row = start + i
+        at = row * LINE
+        key, began, span, place = g[at], g[at + STARTED], g[at + SPAN], g[at + PLACE]
+        j = i - 1
+        while j >= 0:
+            other = perm[j] * LINE
+            if g[other] != key:
+                if g[other] < key:
+                    break
+            elif g[other + STARTED] != began:
+                if g[other + STARTED] < began:
+                    break
+            elif g[other + SPAN] != span:
+                if g[other + SPAN] < span:
+                    break
+            elif g[other + PLACE] < place:
+                break
+            perm[j + 1] = perm[j]
+            j -= 1
+        perm[j + 1] = row
+
+
+@_compiled
+def _own_days(first: int, last: int, day: int, g: Any, perm: Any) -> Any:
+    """Of a session's rows perm[first:last] those of the stretch of days that began on `day`."""
+    while first < last:
+        end = first + 1
+        while end < last and g[perm[end] * LINE + DAY] - g[perm[end - 1] * LINE + DAY] <= 1:
+            end += 1
+        if g[perm[first] * LINE + DAY] == day:
+            return first, end
+        first = end
+    return last, last
+
+
+@_compiled
+def _add_curves(played: int, stretch: Any, base: int, marks: int, dense: Any, touched: Any) -> None:
+    """A session's stretches, sorted, as differences in `dense`; what is touched is marked."""
+    reached = np.int64(-1)
+    for i in range(played):
+        f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
+        touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
+        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+        at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
+        dense[at_f + TIMES_PLAYED] += 1
+        dense[at_e + TIMES_PLAYED] -= 1
+        if reached <= f:
+            dense[at_f + SESSIONS] += 1
+            dense[at_e + SESSIONS] -= 1
+            if 0 <= reached < f:
+                # `reached` is marked: an earlier stretch ended there
+                dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
+                dense[at_f + SKIPS] -= 1
+        elif reached < e:
+            dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
+            dense[at_e + SESSIONS] -= 1
+        reached = max(reached, e)
+
+
+@_compiled
+def _count_sessions(
+    t: int,
+    day: int,
+    one_day: bool,
+    low: int,
+    high: int,
+    ends: Any,
+    g: Any,
+    width: int,
+    bits: int,
+    runtime: int,
+    rank_territory: Any,
+    rank_device: Any,
+    rank_region: Any,
+    rank_age: Any,
+    rank_gender: Any,
+    hash_territory: Any,
+    hash_device: Any,
+    hash_region: Any,
+    hash_age: Any,
+    hash_gender: Any,
+    local: Any,
+    dense: Any,
+    touched: Any,
+    perm: Any,
+    keep: Any,
+    stretch: Any,
+    table: Any,
+    mask: int,
+    people: int,
+    p_title: Any,
+    p_viewer: Any,
+    p_words: Any,
+    p_first: Any,
+    p_plays: Any,
+    p_watch: Any,
+    p_completions: Any,
+    p_furthest: Any,
+    p_digest: Any,
+    sources: Any,
+    t_rows: Any,
+    t_others: Any,
+    t_low: Any,
+    t_high: Any,
+    t_reaches: Any,
+    t_duplicates: Any,
+    t_sources: Any,
+    with_people: bool,
+) -> int:
+    """Count one title's sessions: how many people rows there are afterwards."""
+    source, of_source = 0, np.int64(-1)
+    rows, others, reaches = 0, 0, np.int64(t_reaches[t])
+    digest_low, digest_high = np.uint64(0), np.uint64(0)
+    bucket, held, m = low, 0, 0  # of the bucket at hand perm[:held] is sorted, perm[:m] counted
+    end_before = np.int64(ends[low - 1]) if low else 0
+    while True:
+        if m == held:  # the next bucket that has rows
+            while bucket < high and ends[bucket] == end_before:
+                bucket += 1
+            if bucket == high:
+                break
+            held = ends[bucket] - end_before
+            _sort_bucket(end_before - low, held, g, perm)
+            end_before = np.int64(ends[bucket])
+            bucket += 1
+            m = 0
+        # one session of it: the rows [first, last) of perm
+        first = m
+        key = g[perm[first] * LINE + SESSION]
+        m += 1
+        while m < held and g[perm[m] * LINE + SESSION] == key:
+            m += 1
+        last = m
+        if not one_day:
+            first, last = _own_days(first, last, day, g, perm)
+            if first == last:
+                continue
+        reaches = max(reaches, g[perm[last - 1] * LINE + DAY])
+        # of rows with one key the one landed last counts
+        opening = -1
+        for i in range(first, last):
+            row = perm[i] * LINE
+            if g[row + PLACE] >> SOURCE_SHIFT != of_source:
+                of_source = g[row + PLACE] >> SOURCE_SHIFT
+                source = _position(sources, of_source)
+            t_sources[t, source] += 1
+            keep[i] = True
+            if i + 1 < last:
+                after = perm[i + 1] * LINE
+                if g[after + STARTED] == g[row + STARTED] and g[after + SPAN] == g[row + SPAN]:
+                    keep[i] = False
+                    t_duplicates[t, source] += 1
+                    continue
+            if opening < 0 or (
+                g[row + STARTED] == g[opening + STARTED] and g[row + PLACE] < g[opening + PLACE]
+            ):
+                opening = row
+        who = np.uint64(g[opening + VIEWER])
+        known = np.uint64(key) * _ONE + who * _TWO
+        played, furthest, watched, closing = 0, np.int64(0), np.int64(0), -1
+        digest = np.uint64(0)
+        for i in range(first, last):
+            if not keep[i]:
+                continue
+            row = perm[i] * LINE
+            if np.uint64(g[row + VIEWER]) != who:
+                others += 1
+                continue
+            rows += 1
+            span = g[row + SPAN]
+            f, e = span >> 32, span & 0xFFFFFFFF
+            if with_people:
+                piece = mix(np.uint64(g[row + STARTED]) * _THREE + np.uint64(span) * _FOUR)
+                told = mix(piece + known)
+                digest_low += told
+                digest_high += mix(told + piece)
+                if f < e:
+                    digest += piece
+            if f >= e:
+                continue
+            if (
+                closing < 0
+                or g[row + STARTED] > g[closing + STARTED]
+                or g[row + PLACE] > g[closing + PLACE]
+            ):
+                closing = row
+            if played == 0 or (
+                g[row + STARTED] == g[opening + STARTED] and g[row + PLACE] < g[opening + PLACE]
+            ):
+                opening = row
+            watched += e - f
+            furthest = max(furthest, e)
+            # the stretches by (from, to)
+            j = played - 1
+            if played < _SMALL:
+                while j >= 0 and stretch[j] > span:
+                    stretch[j + 1] = stretch[j]
+                    j -= 1
+            stretch[j + 1] = span
+            played += 1
+        if played == 0:
+            continue  # nothing but stretches of no length
+        if played > _SMALL:
+            _sort_many(played, stretch)
+        about = g[opening + WORDS]
+        where = rank_territory[about >> TERRITORY_SHIFT]
+        base, marks = local[where] * width, local[where] * bits
+        _add_curves(played, stretch, base, marks, dense, touched)
+        f, e = g[opening + SPAN] >> 32, (g[closing + SPAN] & 0xFFFFFFFF) - 1
+        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+        dense[(base + f) * SERIES_COUNT + STARTS] += 1
+        dense[(base + e) * SERIES_COUNT + STOPS] += 1
+        if not with_people:
+            continue
+
+        device = rank_device[(about >> DEVICE_SHIFT) & 0xFFFF]
+        region = rank_region[(about >> REGION_SHIFT) & 0xFFFF]
+        age = rank_age[(about >> AGE_SHIFT) & 0xFF]
+        gender = rank_gender[about & 0xFF]
+        told = mix(
+            known
+            + hash_territory[where] * _ONE
+            + hash_device[device] * _TWO
+            + hash_region[region] * _THREE
+            + hash_age[age] * _FOUR
+            + hash_gender[gender]
+        )
+        digest_low += told
+        digest_high += mix(told + known)
+        finished = np.int64(1 if runtime > 0 and 10 * furthest >= 9 * runtime else 0)
+        digest = mix(digest + hash_device[device] + np.uint64(finished))
+        ranked = (
+            (np.int64(where) << TERRITORY_SHIFT)
+            | (np.int64(device) << DEVICE_SHIFT)
+            | (np.int64(region) << REGION_SHIFT)
+            | (np.int64(age) << AGE_SHIFT)
+            | np.int64(gender)
+        )
+        cell, began = ranked >> DEVICE_SHIFT, g[opening + STARTED]
+        slot = np.int64(mix(who + np.uint64(cell) * _ONE)) & mask
+        while True:
+            person = table[slot]
+            if person < 0:
+                table[slot] = people
+                p_title[people] = t
+                p_viewer[people] = who
+                p_words[people] = ranked
+                p_first[people] = began
+                p_plays[people] = 1
+                p_watch[people] = watched
+                p_completions[people] = finished
+                p_furthest[people] = furthest
+                p_digest[people] = digest
+                people += 1
+                break
+            if p_viewer[person] == who and p_words[person] >> DEVICE_SHIFT == cell:
+                if began < p_first[person] or (
+                    began == p_first[person] and ranked < p_words[person]
+                ):
+                    p_first[person] = began
+                    p_words[person] = ranked
+                p_plays[person] += 1
+                p_watch[person] += watched
+                p_completions[person] += finished
+                p_furthest[person] = max(p_furthest[person], furthest)
+                p_digest[person] += digest
+                break
+            slot = (slot + 1) & mask
+    t_rows[t], t_others[t], t_reaches[t] = rows, others, reaches
+    t_low[t], t_high[t] = digest_low, digest_high
+    return people
+
+
+@_compiled
+def _write_curves(
+    t: int,
+    curves: int,
+    width: int,
+    bits: int,
+    local: Any,
+    dense: Any,
+    touched: Any,
+    c_title: Any,
+    c_territory: Any,
+    c_second: Any,
+    c_values: Any,
+) -> int:
+    """What is not zero of one title's counts, territories in the order of their names.
+
+    Returns how many curve rows there are afterwards; leaves `dense` and `touched` zero.
+    """
+    for where in range(len(local)):
+        if local[where] < 0:
+            continue
+        for block in range(bits):
+            left = touched[local[where] * bits + block]
+            if not left:
+                continue
+            touched[local[where] * bits + block] = 0
+            while left:
+                second = 64 * block + _lowest_bit(left)
+                left &= left - np.uint64(1)
+                at = (local[where] * width + second) * SERIES_COUNT
+                something = 0
+                for series in range(SERIES_COUNT):
+                    value = dense[at + series]
+                    dense[at + series] = 0
+                    c_values[series, curves] = value
+                    something |= value
+                if something:
+                    c_title[curves] = t
+                    c_territory[curves] = where
+                    c_second[curves] = second
+                    curves += 1
+    return curves
+
+
+@_compiled
+def _marked(touched: Any, blocks: int) -> int:
+    """How many bits are set, at most: 64 a block that has any."""
+    count = 0
+    for block in range(blocks):
+        if touched[block]:
+            count += 64
+    return count
+
+
+@_compiled
 def roll(
     day: int,
     titles: int,
@@ -307,360 +672,81 @@ def roll(
     duplicates and rows.
     """
     starts, ends, order = in_buckets(lines, rows, rank_title, titles)
-    cells = len(rank_territory)
 
     # results, grown as needed
-    c_title = np.empty(1024, np.int32)
-    c_territory = np.empty(1024, np.int32)
+    c_title, c_territory = np.empty(1024, np.int32), np.empty(1024, np.int32)
     c_second = np.empty(1024, np.int32)
-    c_sessions, c_played = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    c_starts, c_stops = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    c_skips = np.empty(1024, np.int32)
+    c_values = np.empty((SERIES_COUNT, 1024), np.int32)
     curves = 0
-    p_title = np.empty(1024, np.int32)
-    p_viewer = np.empty(1024, np.uint64)
-    p_words = np.empty(1024, np.int64)
-    p_first = np.empty(1024, np.int64)
-    p_plays = np.empty(1024, np.int32)
-    p_watch = np.empty(1024, np.int64)
-    p_completions = np.empty(1024, np.int32)
-    p_furthest = np.empty(1024, np.int32)
+    p_title, p_viewer = np.empty(1024, np.int32), np.empty(1024, np.uint64)
+    p_words, p_first = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    p_plays, p_watch = np.empty(1024, np.int32), np.empty(1024, np.int64)
+    p_completions, p_furthest = np.empty(1024, np.int32), np.empty(1024, np.int32)
     p_digest = np.empty(1024, np.uint64)
     people = 0
-    t_rows = np.zeros(titles, np.int64)
-    t_others = np.zeros(titles, np.int64)
-    t_low = np.zeros(titles, np.uint64)
-    t_high = np.zeros(titles, np.uint64)
+    t_rows, t_others = np.zeros(titles, np.int64), np.zeros(titles, np.int64)
+    t_low, t_high = np.zeros(titles, np.uint64), np.zeros(titles, np.uint64)
     t_reaches = np.full(titles, -(2**31), np.int32)
     t_duplicates = np.zeros((titles, len(sources)), np.int64)
     t_sources = np.zeros((titles, len(sources)), np.int64)
 
-    # scratch, as large as the largest title needs
-    local = np.empty(cells, np.int32)  # territory -> its place in `dense`, or -1
-    most = 0
+    # scratch, as large as the largest title and the largest bucket need
+    most, largest = 0, 1
     for t in range(titles):
         most = max(most, starts[t + 1] - starts[t])
-    size = 16
-    while size < 2 * most:
-        size *= 2
-    table = np.empty(size, np.int64)
-    g = np.empty(most * LINE, np.int64)  # the title's lines, those of a session together
-    stretch = np.empty(64, np.int64)
-    perm = np.empty(64, np.int64)
-    keep = np.empty(64, np.bool_)
-    source, of_source = 0, np.int64(-1)
+    for b in range(rows):
+        largest = max(largest, ends[b] - (ends[b - 1] if b else 0))
+    table = np.empty(_size(most), np.int64)
+    g = np.empty(most * LINE, np.int64)
+    perm, keep = np.empty(largest, np.int64), np.empty(largest, np.bool_)
+    stretch = np.empty(largest, np.int64)
+    local = np.empty(len(rank_territory), np.int64)  # territory -> its place in `dense`, or -1
     dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
     touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
 
     for t in range(titles):
         low, high = starts[t], starts[t + 1]
-        n = high - low
-        if n == 0:
+        if low == high:
             continue
-        seconds = np.int64(runtime[t])
-        one_day = True
-        for i in range(n):
-            row = np.int64(order[low + i]) * LINE
-            at = i * LINE
-            g[at + SESSION] = lines[row + SESSION]
-            g[at + VIEWER] = lines[row + VIEWER]
-            g[at + STARTED] = lines[row + STARTED]
-            g[at + SPAN] = lines[row + SPAN]
-            g[at + PLACE] = lines[row + PLACE]
-            g[at + WORDS] = lines[row + WORDS]
-            g[at + DAY] = lines[row + DAY]
-            seconds = max(seconds, lines[row + SPAN] & 0xFFFFFFFF)
-            one_day = one_day and lines[row + DAY] == day
-        local.fill(-1)
-        territories = 0
-        width = seconds + 1
+        seconds, one_day, territories = _gather(
+            day, low, high, order, lines, rank_territory, g, local
+        )
+        width = max(seconds, np.int64(runtime[t])) + 1
         bits = (width + 63) // 64
-
+        if territories * width * SERIES_COUNT > len(dense):
+            dense = _longer(dense, territories * width * SERIES_COUNT)
+        if territories * bits > len(touched):
+            touched = _longer(touched, territories * bits)
         first_person = people
-        size = 16
-        while size < 2 * n:
-            size *= 2
+        slots = _size(high - low)
         if with_people:
-            for slot in range(size):
-                table[slot] = -1
-        mask = np.int64(size - 1)
-
-        bucket, held, at_next = low, 0, 0  # held: rows of the bucket at hand, sorted in perm
-        while True:
-            if at_next == held:  # the next bucket that has rows
-                while bucket < high and ends[bucket] == (ends[bucket - 1] if bucket else 0):
-                    bucket += 1
-                if bucket == high:
-                    break
-                start = (np.int64(ends[bucket - 1]) if bucket else 0) - low
-                held = np.int64(ends[bucket]) - low - start
-                bucket += 1
-                if held > len(perm):
-                    perm = np.empty(2 * held, np.int64)
-                    keep = np.empty(2 * held, np.bool_)
-                    stretch = np.empty(2 * held, np.int64)
-                perm[0] = start
-                if held > _SMALL:
-                    for i in range(held):
-                        perm[i] = start + i
-                    _sort_many_rows(held, g, perm)
-                else:
-                    for i in range(1, held):
-                        row = start + i
-                        j = i - 1
-                        while j >= 0 and _after(perm[j], row, g):
-                            perm[j + 1] = perm[j]
-                            j -= 1
-                        perm[j + 1] = row
-                at_next = 0
-            # one session of it: [first, m) of perm
-            first = at_next
-            key = g[perm[first] * LINE + SESSION]
-            m = first + 1
-            while m < held and g[perm[m] * LINE + SESSION] == key:
-                m += 1
-            at_next = m
-            # the rows of the day's own stretch of days: [first, last) of perm
-            last = m
-            if not one_day:
-                while first < m:
-                    last = first + 1
-                    while (
-                        last < m
-                        and g[perm[last] * LINE + DAY] - g[perm[last - 1] * LINE + DAY] <= 1
-                    ):
-                        last += 1
-                    if g[perm[first] * LINE + DAY] == day:
-                        break
-                    first = last
-                if first >= m:
-                    continue
-            t_reaches[t] = max(t_reaches[t], g[perm[last - 1] * LINE + DAY])
-            # of rows with one key the one landed last counts
-            opening = -1
-            for i in range(first, last):
-                row = perm[i]
-                if g[row * LINE + PLACE] >> SOURCE_SHIFT != of_source:
-                    of_source = g[row * LINE + PLACE] >> SOURCE_SHIFT
-                    source = _position(sources, of_source)
-                t_sources[t, source] += 1
-                keep[i] = True
-                if i + 1 < last:
-                    after = perm[i + 1]
-                    if (
-                        g[after * LINE + STARTED] == g[row * LINE + STARTED]
-                        and g[after * LINE + SPAN] == g[row * LINE + SPAN]
-                    ):
-                        keep[i] = False
-                        t_duplicates[t, source] += 1
-                        continue
-                if opening < 0 or (
-                    g[row * LINE + STARTED] == g[opening * LINE + STARTED]
-                    and g[row * LINE + PLACE] < g[opening * LINE + PLACE]
-                ):
-                    opening = row
-            who = np.uint64(g[opening * LINE + VIEWER])
-            known = np.uint64(g[opening * LINE + SESSION]) * _ONE + who * _TWO
-            played, furthest, watched, closing = 0, 0, 0, -1
-            digest = np.uint64(0)
-            for i in range(first, last):
-                if not keep[i]:
-                    continue
-                row = perm[i]
-                if np.uint64(g[row * LINE + VIEWER]) != who:
-                    t_others[t] += 1
-                    continue
-                t_rows[t] += 1
-                span = g[row * LINE + SPAN]
-                if with_people:
-                    piece = mix(
-                        np.uint64(g[row * LINE + STARTED]) * _THREE + np.uint64(span) * _FOUR
-                    )
-                    told = mix(piece + known)
-                    t_low[t] += told
-                    t_high[t] += mix(told + piece)
-                    if span >> 32 < span & 0xFFFFFFFF:
-                        digest += piece
-                f, e = span >> 32, span & 0xFFFFFFFF
-                if f >= e:
-                    continue
-                if (
-                    closing < 0
-                    or g[row * LINE + STARTED] > g[closing * LINE + STARTED]
-                    or g[row * LINE + PLACE] > g[closing * LINE + PLACE]
-                ):
-                    closing = row
-                if played == 0 or (
-                    g[row * LINE + STARTED] == g[opening * LINE + STARTED]
-                    and g[row * LINE + PLACE] < g[opening * LINE + PLACE]
-                ):
-                    opening = row
-                watched += e - f
-                furthest = max(furthest, e)
-                # the stretches by (from, to)
-                j = played - 1
-                if played < _SMALL:
-                    while j >= 0 and stretch[j] > span:
-                        stretch[j + 1] = stretch[j]
-                        j -= 1
-                stretch[j + 1] = span
-                played += 1
-            if played == 0:
-                continue  # nothing but stretches of no length
-            if played > _SMALL:
-                _sort_many(played, stretch)
-            about = g[opening * LINE + WORDS]
-            where = rank_territory[about >> TERRITORY_SHIFT]
-            device = rank_device[(about >> DEVICE_SHIFT) & 0xFFFF]
-            region = rank_region[(about >> REGION_SHIFT) & 0xFFFF]
-            age = rank_age[(about >> AGE_SHIFT) & 0xFF]
-            gender = rank_gender[about & 0xFF]
-            told = mix(
-                known
-                + hash_territory[where] * _ONE
-                + hash_device[device] * _TWO
-                + hash_region[region] * _THREE
-                + hash_age[age] * _FOUR
-                + hash_gender[gender]
-            )
-            t_low[t] += told
-            t_high[t] += mix(told + known)
-
-            if local[where] < 0:
-                local[where] = territories
-                territories += 1
-                if territories * width * SERIES_COUNT > len(dense):
-                    dense = _longer(dense, territories * width * SERIES_COUNT)
-                if territories * bits > len(touched):
-                    touched = _longer(touched, territories * bits)
-            base = local[where] * width
-            marks = local[where] * bits
-            reached = np.int64(-1)
-            for i in range(played):
-                f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
-                touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
-                touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
-                at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
-                dense[at_f + TIMES_PLAYED] += 1
-                dense[at_e + TIMES_PLAYED] -= 1
-                if reached <= f:
-                    dense[at_f + SESSIONS] += 1
-                    dense[at_e + SESSIONS] -= 1
-                    if 0 <= reached < f:
-                        # `reached` is marked: an earlier stretch ended there
-                        dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
-                        dense[at_f + SKIPS] -= 1
-                elif reached < e:
-                    dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
-                    dense[at_e + SESSIONS] -= 1
-                reached = max(reached, e)
-            f, e = g[opening * LINE + SPAN] >> 32, (g[closing * LINE + SPAN] & 0xFFFFFFFF) - 1
-            touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
-            dense[(base + f) * SERIES_COUNT + STARTS] += 1
-            dense[(base + e) * SERIES_COUNT + STOPS] += 1
-
-            if not with_people:
-                continue
-            finished = runtime[t] > 0 and 10 * furthest >= 9 * runtime[t]
-            digest = mix(digest + hash_device[device] + np.uint64(1 if finished else 0))
-            ranked = (
-                (np.int64(where) << TERRITORY_SHIFT)
-                | (np.int64(device) << DEVICE_SHIFT)
-                | (np.int64(region) << REGION_SHIFT)
-                | (np.int64(age) << AGE_SHIFT)
-                | np.int64(gender)
-            )
-            cell = ranked >> DEVICE_SHIFT
-            slot = np.int64(mix(who + np.uint64(cell) * _ONE)) & mask
-            while True:
-                person = table[slot]
-                if person < 0:
-                    person = people
-                    table[slot] = person
-                    people += 1
-                    if people > len(p_title):
-                        p_title, p_viewer, p_words = (
-                            _twice(p_title),
-                            _twice(p_viewer),
-                            _twice(p_words),
-                        )
-                        p_first, p_plays, p_watch = (
-                            _twice(p_first),
-                            _twice(p_plays),
-                            _twice(p_watch),
-                        )
-                        p_completions, p_furthest, p_digest = (
-                            _twice(p_completions),
-                            _twice(p_furthest),
-                            _twice(p_digest),
-                        )
-                    p_title[person] = t
-                    p_viewer[person] = who
-                    p_words[person] = ranked
-                    p_first[person] = g[opening * LINE + STARTED]
-                    p_plays[person] = 1
-                    p_watch[person] = watched
-                    p_completions[person] = 1 if finished else 0
-                    p_furthest[person] = furthest
-                    p_digest[person] = digest
-                    break
-                if p_viewer[person] == who and p_words[person] >> DEVICE_SHIFT == cell:
-                    earlier = g[opening * LINE + STARTED] < p_first[person] or (
-                        g[opening * LINE + STARTED] == p_first[person] and ranked < p_words[person]
-                    )
-                    if earlier:
-                        p_first[person] = g[opening * LINE + STARTED]
-                        p_words[person] = ranked
-                    p_plays[person] += 1
-                    p_watch[person] += watched
-                    p_completions[person] += 1 if finished else 0
-                    p_furthest[person] = max(p_furthest[person], furthest)
-                    p_digest[person] += digest
-                    break
-                slot = (slot + 1) & mask
-
-        # what is not zero of the dense counts, territories in the order of their names
-        for where in range(cells):
-            if local[where] < 0:
-                continue
-            for block in range(bits):
-                left = touched[local[where] * bits + block]
-                touched[local[where] * bits + block] = 0
-                second = 64 * block - 1
-                while left:
-                    step = _lowest_bit(left) + 1
-                    left = left >> np.uint64(step - 1) >> np.uint64(1)
-                    second += step
-                    at = (local[where] * width + second) * SERIES_COUNT
-                    a, b, c, d, e = (
-                        dense[at],
-                        dense[at + 1],
-                        dense[at + 2],
-                        dense[at + 3],
-                        dense[at + 4],
-                    )
-                    dense[at], dense[at + 1], dense[at + 2] = 0, 0, 0
-                    dense[at + 3], dense[at + 4] = 0, 0
-                    if not a | b | c | d | e:
-                        continue
-                    if curves == len(c_title):
-                        c_title, c_territory = _twice(c_title), _twice(c_territory)
-                        c_second, c_sessions = _twice(c_second), _twice(c_sessions)
-                        c_played, c_starts = _twice(c_played), _twice(c_starts)
-                        c_stops, c_skips = _twice(c_stops), _twice(c_skips)
-                    c_title[curves] = t
-                    c_territory[curves] = where
-                    c_second[curves] = second
-                    c_sessions[curves] = a
-                    c_played[curves] = b
-                    c_starts[curves] = c
-                    c_stops[curves] = d
-                    c_skips[curves] = e
-                    curves += 1
-
+            table[:slots] = -1
+            while people + high - low > len(p_title):
+                p_title, p_viewer, p_words = _twice(p_title), _twice(p_viewer), _twice(p_words)
+                p_first, p_plays, p_watch = _twice(p_first), _twice(p_plays), _twice(p_watch)
+                p_completions, p_furthest = _twice(p_completions), _twice(p_furthest)
+                p_digest = _twice(p_digest)
+        people = _count_sessions(
+            t, day, one_day, low, high, ends, g, width, bits, np.int64(runtime[t]),
+            rank_territory, rank_device, rank_region, rank_age, rank_gender,
+            hash_territory, hash_device, hash_region, hash_age, hash_gender,
+            local, dense, touched, perm, keep, stretch, table, slots - 1,
+            people, p_title, p_viewer, p_words, p_first, p_plays, p_watch, p_completions,
+            p_furthest, p_digest,
+            sources, t_rows, t_others, t_low, t_high, t_reaches, t_duplicates, t_sources,
+            with_people,
+        )  # fmt: skip
+        while curves + _marked(touched, territories * bits) > len(c_title):
+            c_title, c_territory = _twice(c_title), _twice(c_territory)
+            c_second = _twice(c_second)
+            longer = np.empty((SERIES_COUNT, len(c_title)), np.int32)
+            longer[:, :curves] = c_values[:, :curves]
+            c_values = longer
+        curves = _write_curves(
+            t, curves, width, bits, local, dense, touched, c_title, c_territory, c_second, c_values
+        )
         # people by viewer, then territory and device
-        count = people - first_person
-        if count > 1:
+        if people > first_person + 1:
             ordered = _people_order(first_person, people, p_viewer, p_words)
             for array in (p_viewer, p_digest):
                 _put_in_order(array, first_person, ordered)
@@ -670,16 +756,7 @@ def roll(
                 _put_in_order(array, first_person, ordered)
 
     return (
-        (
-            c_title[:curves],
-            c_territory[:curves],
-            c_second[:curves],
-            c_sessions[:curves],
-            c_played[:curves],
-            c_starts[:curves],
-            c_stops[:curves],
-            c_skips[:curves],
-        ),
+        (c_title[:curves], c_territory[:curves], c_second[:curves], c_values[:, :curves]),
         (
             p_title[:people],
             p_viewer[:people],
@@ -693,6 +770,15 @@ def roll(
         ),
         (t_rows, t_others, t_low, t_high, t_reaches, t_duplicates, t_sources),
     )
+
+
+@_compiled
+def _size(entries: int) -> int:
+    """Of a hash table for so many: a power of two above twice as many."""
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size
 
 
 @_compiled

@@ -349,7 +349,7 @@ def _partial(
     if result is None:
         empty = CURVES_SCHEMA.empty_table(), PEOPLE_SCHEMA.empty_table()
         return Partial(day, {}, {}, *empty)
-    (c_title, c_territory, c_second, *c_values), people, told, sources = result
+    (c_title, c_territory, c_second, c_values), people, told, sources = result
     differences = pa.table(
         [
             _named(c_title, titles),

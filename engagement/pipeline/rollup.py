@@ -236,7 +236,7 @@ class Rows:
             self.count,
             title,
             ids_of(batch["session_id"]),
-            ids_of(batch["viewer_id"]),
+            ids_of(batch["viewer_id"]) if "viewer_id" in names else np.zeros(rows, np.uint64),
             _instants(batch["started_at"]),
             batch["from_s"].to_numpy(zero_copy_only=False),
             batch["to_s"].to_numpy(zero_copy_only=False),

@@ -2,7 +2,7 @@
 
 Thirty days, one Parquet file a day in the order of arrival, as the pipeline stages them: 500
 titles by Zipf's law, sessions of one to twelve stretches with seeks back to a few hot scenes,
-skips ahead, bounces and finishes. Each day's file holds whole sessions.
+skips ahead, bounces and finishes. Sessions that play on after midnight lie in two files.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from engagement.pipeline import session_index
 
 SEED = 20260831
 FIRST = date(2026, 8, 31)
@@ -22,20 +24,15 @@ DAYS = 30
 TITLES = 500
 EPISODES = 120
 """The last so many titles are episodes, in series of twelve."""
-ROW_GROUP = 250_000
 
 AGE_BANDS = ("<18", "18-24", "25-30", "31-35", "36-40", "41-50", "51+", "unknown")
 GENDERS = ("female", "male", "unknown")
 TERRITORIES = ("CN", "HK", "MY", "SG", "TW", "US")
 DEVICES = ("pc", "phone", "tablet", "tv")
-REGIONS = tuple(
-    f"CN-{code}"
-    for code in (
-        *("AH", "BJ", "CQ", "FJ", "GD", "GS", "GX", "GZ", "HA", "HB", "HE", "HI", "HL", "HN", "JL"),
-        *("JS", "JX", "LN", "NM", "NX", "QH", "SC", "SD", "SH", "SN", "SX", "TJ", "XJ", "XZ", "YN"),
-        "ZJ",
-    )
+PROVINCES = (
+    "AH BJ CQ FJ GD GS GX GZ HA HB HE HI HL HN JL JS JX LN NM NX QH SC SD SH SN SX TJ XJ XZ YN ZJ"
 )
+REGIONS = tuple(f"CN-{code}" for code in PROVINCES.split())
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,28 @@ def generate(folder: Path, rows: int) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     house = platform(rows)
     paths = []
+    late: pa.Table | None = None  # rows that were played after midnight
     for day in range(DAYS):
         path = folder / f"{(FIRST + timedelta(days=day)).isoformat()}.parquet"
         paths.append(path)
-        if not path.exists():
-            table = _day(house, day, rows // DAYS)
-            part = path.with_suffix(".part")
-            pq.write_table(
-                table, part, compression="zstd", compression_level=1, row_group_size=ROW_GROUP
-            )
-            part.rename(path)
+    if all(path.exists() for path in paths):
+        return paths
+    for day, path in enumerate(paths):
+        table = _day(house, day, rows // DAYS)
+        midnight = pa.scalar(_midnight(day + 1) * 1_000_000, pa.int64()).cast(pa.timestamp("us"))
+        in_time = pc.less(table["started_at"], midnight)
+        today = table.filter(in_time)
+        if late is not None:
+            today = pa.concat_tables([late, today])
+        late = table.filter(pc.invert(in_time))
+        date_of = pa.scalar(FIRST + timedelta(days=day), pa.date32())
+        session_index.write(today.append_column("day", pa.repeat(date_of, len(today))), path)
     return paths
+
+
+def _midnight(day: int) -> int:
+    """When a day begins in Shanghai, in seconds since 1970."""
+    return (FIRST + timedelta(days=day) - date(1970, 1, 1)).days * 86_400 - 8 * 3600
 
 
 def _day(house: Platform, day: int, rows: int) -> pa.Table:
@@ -115,20 +123,21 @@ def _day(house: Platform, day: int, rows: int) -> pa.Table:
     ahead = (jump > 0.7) & (step > 0)
     from_s = np.where(ahead, from_s + random.integers(5, 200, len(step)), from_s)
     from_s = np.clip(from_s, 0, to_s - 1)
-    begun = random.integers(0, 86_400 - 60, sessions)
-    started = (
-        begun[session] * 1_000_000
-        + np.cumsum(np.where(step == 0, 0, random.integers(1, 900, len(step)))) % 3_000_000
-        + step * 7_000_000
+    begun = random.integers(0, 86_400, sessions)
+    # a stretch begins when the one before has been played, and some seconds
+    took = np.where(
+        step == lengths[session] - 1, 0, to_s - from_s + random.integers(1, 60, len(step))
     )
-    midnight = (FIRST + timedelta(days=day) - date(1970, 1, 1)).days * 86_400 - 8 * 3600
+    since = np.cumsum(took) - took
+    since -= np.repeat(since[np.flatnonzero(step == 0)], lengths)
+    started = (begun[session] + since) * 1_000_000
     order = np.argsort(started, kind="stable")
     who = viewer[session]
     table = {
         "session_id": _ids(np.arange(sessions) + (day << 40))[session],
         "viewer_id": _ids(viewer)[session] >> np.uint64(1),
         "title_id": (of_title, [f"t{n:03d}" for n in range(TITLES)]),
-        "started_at": started + midnight * 1_000_000,
+        "started_at": started + _midnight(day) * 1_000_000,
         "from_s": from_s.astype(np.int32),
         "to_s": to_s.astype(np.int32),
         "device": (random.integers(0, len(DEVICES), sessions)[session], DEVICES),

@@ -14,7 +14,7 @@ import zstandard
 from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<BBI")  # bytes per difference, series, seconds
-_LEVEL = 3
+LEVEL = 3
 _MAX_BYTES = 64 * 1024 * 1024
 
 Curves = NDArray[np.int64]
@@ -26,9 +26,12 @@ def pack(curves: Curves) -> bytes:
     differences = np.diff(curves, axis=1, prepend=0)
     size = 2 if not differences.size or np.abs(differences).max() < 2**15 else 8
     body = np.ascontiguousarray(differences, dtype=f"<i{size}").tobytes()
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(
-        _HEADER.pack(size, series, seconds) + body
-    )
+    return zstandard.ZstdCompressor(level=LEVEL).compress(header(size, series, seconds) + body)
+
+
+def header(size: int, series: int, seconds: int) -> bytes:
+    """What stands before differences of `size` bytes."""
+    return _HEADER.pack(size, series, seconds)
 
 
 def unpack(packed: bytes | memoryview) -> Curves:

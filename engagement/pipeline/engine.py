@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,18 +22,25 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from engagement.pipeline import session_index
 from engagement.pipeline.rollup import Partial, Rows, count, merge
 
 ROWS_AT_ONCE = 2_000_000
 """Lines of 64 bytes that one thread holds: a day with more is taken in shares."""
 
 _ONE_DAY = timedelta(days=1)
+_NOBODY = np.zeros(0, np.uint64)
 _WORDS = ("title_id", "device", "territory", "region", "age_band", "gender")
 _COLUMNS = (
     "session_id", "viewer_id", "title_id", "started_at", "from_s", "to_s", "device", "territory",
     "region", "age_band", "gender", "line", "source", "day",
 )  # fmt: skip
+
+
+_FOR_CURVES = tuple(n for n in _COLUMNS if n not in (*_WORDS[1:], "viewer_id"))
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -50,26 +58,42 @@ class Day:
 def roll_up(
     days: Iterable[Day], runtimes: Mapping[str, int], *, threads: int | None = None
 ) -> Iterator[Partial]:
-    """The Partials of `days`, in their order. No more days are begun than threads wait for."""
+    """The Partials of `days`, in their order."""
+    return in_threads(days, lambda day: roll_up_day(day, runtimes), threads=threads)
+
+
+def in_threads(
+    days: Iterable[Day], work: Callable[[Day], Result], *, threads: int | None = None
+) -> Iterator[Result]:
+    """What `work` makes of each day, in their order. No more are begun than threads wait for."""
     workers = threads or os.cpu_count() or 1
-    waiting: deque[Future[Partial]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for day in days:
-            waiting.append(pool.submit(roll_up_day, day, runtimes))
-            if len(waiting) >= workers + 1:
+            waiting.append(pool.submit(work, day))
+            if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
 def roll_up_day(
-    day: Day, runtimes: Mapping[str, int], *, rows_at_once: int = ROWS_AT_ONCE
+    day: Day,
+    runtimes: Mapping[str, int],
+    *,
+    rows_at_once: int = ROWS_AT_ONCE,
+    only_curves: bool = False,
 ) -> Partial:
-    """One day's sessions, counted, whatever share of memory they need."""
+    """One day's sessions, counted, whatever share of memory they need.
+
+    With `only_curves` nothing but the curves of all territories together.
+    """
     files = day.files(day.day)
     rows = sum(rows_in(path) for path in files)
     parts = max(1, -(-rows // rows_at_once))
-    return merge([_share(day, files, rows, part, parts, runtimes) for part in range(parts)])
+    return merge(
+        [_share(day, files, rows, part, parts, runtimes, only_curves) for part in range(parts)]
+    )
 
 
 def _share(
@@ -79,38 +103,57 @@ def _share(
     part: int,
     parts: int,
     runtimes: Mapping[str, int],
+    only_curves: bool,
 ) -> Partial:
+    columns = _FOR_CURVES if only_curves else _COLUMNS
     taken = Rows(day.day, part, parts, expected=rows // parts + rows // (8 * parts) + 1024)
-    sessions: list[np.ndarray] = []
-    around = any(day.files(day.day + n * _ONE_DAY) for n in (-1, 1))
     for path in files:
-        for batch in batches(path):
-            ours = _of_titles(batch, day.titles)
-            taken.add(ours)
-            if around:
-                sessions.append(ours["session_id"].to_numpy(zero_copy_only=False))
-    if around and sessions:
-        known = pa.array(np.unique(np.concatenate(sessions)))
-        for other in _days_around(day):
-            met = 0
-            for path in day.files(other):
-                for batch in batches(path):
-                    ours = _of_titles(batch, day.titles)
-                    ours = ours.filter(pc.is_in(ours["session_id"], known))
-                    taken.add(ours)
-                    met += ours.num_rows
-            if other > day.day and not met:
-                break  # no session goes on any longer
-    return count(taken, runtimes)
+        for batch in batches(path, columns=columns):
+            taken.add(_of_titles(batch, day.titles))
+    for batch in _around(day, files, columns):
+        taken.add(_of_titles(batch, day.titles))
+    return count(taken, runtimes, with_people=not only_curves)
 
 
-def _days_around(day: Day) -> Iterator[date]:
-    """The day before, then the days after for as long as the caller asks."""
-    yield day.day - _ONE_DAY
-    after = day.day + _ONE_DAY
-    while True:
-        yield after
-        after += _ONE_DAY
+def _around(
+    day: Day, files: Sequence[Path], columns: Sequence[str] = _COLUMNS
+) -> Iterator[pa.RecordBatch]:
+    """Rows of the day before, and of the days after, of sessions that are met on the day too."""
+    before, after = day.files(day.day - _ONE_DAY), day.files(day.day + _ONE_DAY)
+    if not before and not after:
+        return
+    ours = _sessions(files)
+    for path in before:
+        yield from _rows_of(path, ours, columns)[1]
+    other = day.day + _ONE_DAY
+    while len(ours) and (later := day.files(other)):
+        met = [np.zeros(0, np.uint64)]
+        for path in later:
+            sessions, found = _rows_of(path, ours, columns)
+            met.append(sessions)
+            yield from found
+        ours = np.unique(np.concatenate(met))  # a session that is silent for a day ends
+        other += _ONE_DAY
+
+
+def _sessions(files: Sequence[Path]) -> NDArray[np.uint64]:
+    """All sessions of the files, sorted."""
+    found = [session_index.read(path)["session"] for path in files]
+    return found[0] if len(found) == 1 else np.unique(np.concatenate([*found, _NOBODY]))
+
+
+def _rows_of(
+    path: Path, ours: NDArray[np.uint64], columns: Sequence[str]
+) -> tuple[NDArray[np.uint64], list[pa.RecordBatch]]:
+    """The sessions of a file that are among `ours`, and their rows."""
+    sessions, groups = session_index.meeting(session_index.read(path), ours)
+    if not groups:
+        return sessions, []
+    wanted = pa.array(sessions)
+    return sessions, [
+        batch.filter(pc.is_in(batch["session_id"], wanted))
+        for batch in batches(path, groups, columns)
+    ]
 
 
 def _of_titles(batch: pa.RecordBatch, titles: Collection[str] | None) -> pa.RecordBatch:
@@ -136,12 +179,14 @@ def rows_in(path: Path) -> int:
     return path.stat().st_size // 64
 
 
-def batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """A file's rows, a batch at a time: Parquet, CSV or JSON lines."""
+def batches(
+    path: Path, groups: Iterable[int] | None = None, columns: Sequence[str] = _COLUMNS
+) -> Iterator[pa.RecordBatch]:
+    """A file's rows, a batch at a time: Parquet (all row groups, or some), CSV, JSON lines."""
     if path.suffix == ".parquet":
         with pq.ParquetFile(path, read_dictionary=_dictionaries(path)) as file:
-            names = [n for n in _COLUMNS if n in file.schema_arrow.names]
-            for group in range(file.num_row_groups):
+            names = [n for n in columns if n in file.schema_arrow.names]
+            for group in range(file.num_row_groups) if groups is None else groups:
                 yield from file.read_row_group(group, names, use_threads=False).to_batches()
     elif path.suffix == ".csv":
         with pa_csv.open_csv(path) as reader:

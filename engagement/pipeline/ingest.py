@@ -24,7 +24,7 @@ from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
 from engagement.pipeline.publish_fanbases import Library, publish_due
 from engagement.pipeline.publish_people import publish_people, subjects
-from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells_of
+from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
 
@@ -191,9 +191,10 @@ def _units_of(
         summary.duplicates += sum(told.duplicates.values())
     partials: dict[str, list[CellPartial]] = defaultdict(list)
     tables = {}
+    for cell in cells(partial, wanted):
+        partials[cell.title_id].append(cell)
     for title in by_title(partial):
         if title.title_id in wanted:
-            partials[title.title_id] = list(cells_of(partial, title))
             tables[title.title_id] = title.people
     file = people.write(day, tables) if any(len(table) for table in tables.values()) else ""
     for key, unit in wanted.items():

@@ -110,8 +110,10 @@ def _people_order(low: int, high: int, viewer: Any, words: Any) -> Any:
 
 @_compiled
 def _after(a: int, b: int, lines: Any) -> bool:
-    """Whether line a comes after line b by (started, from, to, place)."""
+    """Whether line a comes after line b by (session, started, from, to, place)."""
     a, b = a * LINE, b * LINE
+    if lines[a + SESSION] != lines[b + SESSION]:
+        return bool(lines[a + SESSION] > lines[b + SESSION])
     if lines[a + STARTED] != lines[b + STARTED]:
         return bool(lines[a + STARTED] > lines[b + STARTED])
     if lines[a + SPAN] != lines[b + SPAN]:
@@ -121,7 +123,7 @@ def _after(a: int, b: int, lines: Any) -> bool:
 
 @_compiled
 def _sort_many_rows(n: int, lines: Any, perm: Any) -> None:
-    """Heapsort of perm[:n] by (started, from, to, place)."""
+    """Heapsort of perm[:n] by (session, started, from, to, place)."""
     for start in range(n // 2 - 1, -1, -1):
         _sift_row(start, n, lines, perm)
     for end in range(n - 1, 0, -1):
@@ -177,23 +179,18 @@ def _position(sources: Any, source: int) -> int:
     return low
 
 
+# De Bruijn's sequence of 64 bits: its six highest, shifted by n, are different for every n.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(64, np.int64)
+for _n in range(64):
+    _BIT[(int(_SEQUENCE) << _n & (1 << 64) - 1) >> 58] = _n
+
+
 @_compiled
 def _lowest_bit(value: Any) -> int:
-    """Where the lowest bit of a value that is not 0 stands."""
-    at = 0
-    if not value & np.uint64(0xFFFFFFFF):
-        value >>= np.uint64(32)
-        at += 32
-    if not value & np.uint64(0xFFFF):
-        value >>= np.uint64(16)
-        at += 16
-    if not value & np.uint64(0xFF):
-        value >>= np.uint64(8)
-        at += 8
-    while not value & np.uint64(1):
-        value >>= np.uint64(1)
-        at += 1
-    return at
+    """Where the lowest bit of a value that is not 0 stands (Leiserson, Prokop, Randall 1998)."""
+    lowest = value & (~value + np.uint64(1))
+    return _BIT[(lowest * _SEQUENCE) >> np.uint64(58)]
 
 
 @_compiled
@@ -209,72 +206,437 @@ def pack(
     place: Any,
     day: Any,
     words: Any,
+    tables: Any,
     part: int,
     parts: int,
 ) -> int:
-    """Write the rows of share `part` of the sessions as lines from `begin` on: where they end."""
+    """Write the rows of share `part` of the sessions as lines from `begin` on: where they end.
+
+    `title` and the five `words` are places in `tables`, which give their codes. `place` and
+    `day` may hold one number: the place of the first row, and the day of all.
+    """
+    territory, device, region, age, gender = words
+    titles, territories, devices, regions, ages, genders = tables
+    first, one_day = place[0], day[0]
+    counted, dated = len(place) == 1, len(day) == 1
     at = begin * LINE
     for i in range(len(title)):
-        if parts > 1 and (session[i] >> np.uint64(32)) % np.uint64(parts) != part:
+        # mixed, so that whatever the ids were they are spread evenly
+        key = mix(session[i])
+        if parts > 1 and np.int64(key >> np.uint64(32)) % parts != part:
             continue
-        lines[at + SESSION] = np.int64(session[i])
+        lines[at + SESSION] = np.int64(key)
         lines[at + VIEWER] = np.int64(viewer[i])
         lines[at + STARTED] = started[i]
         lines[at + SPAN] = (np.int64(from_s[i]) << 32) | np.int64(to_s[i])
-        lines[at + PLACE] = place[i]
-        lines[at + WORDS] = words[i]
-        lines[at + DAY] = day[i]
-        lines[at + TITLE] = title[i]
+        lines[at + PLACE] = first + i if counted else place[i]
+        lines[at + WORDS] = (
+            (np.int64(territories[territory[i]]) << TERRITORY_SHIFT)
+            | (np.int64(devices[device[i]]) << DEVICE_SHIFT)
+            | (np.int64(regions[region[i]]) << REGION_SHIFT)
+            | (np.int64(ages[age[i]]) << AGE_SHIFT)
+            | np.int64(genders[gender[i]])
+        )
+        lines[at + DAY] = one_day if dated else day[i]
+        lines[at + TITLE] = titles[title[i]]
         at += LINE
     return at // LINE
 
 
 @_compiled
-def by_title(lines: Any, rows: int, rank: Any, titles: int) -> Any:
-    """A counting sort: (where each title's rows begin, the rows in the order of their titles)."""
+def _bucket(key: int, low: int, rows: int) -> int:
+    """Where among `rows` places from `low` a session stands by its hash, in the hashes' order."""
+    return low + np.int64(((np.uint64(key) >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
+
+
+@_compiled
+def in_buckets(lines: Any, rows: int, rank: Any, titles: int) -> Any:
+    """Two counting sorts in one, by title and then by the session's hash into as many buckets as
+    the title has rows: (where each title begins, where each bucket ends, the rows in order)."""
     starts = np.zeros(titles + 1, np.int64)
     for row in range(rows):
         starts[rank[lines[row * LINE + TITLE]] + 1] += 1
     for t in range(titles):
         starts[t + 1] += starts[t]
-    place = starts[:-1].copy()
-    order = np.empty(rows, np.int64)
+    ends = np.zeros(rows + 1, np.int32)
     for row in range(rows):
         t = rank[lines[row * LINE + TITLE]]
-        order[place[t]] = row
-        place[t] += 1
-    return starts, order
+        b = _bucket(lines[row * LINE + SESSION], starts[t], starts[t + 1] - starts[t])
+        ends[b + 1] += 1
+    for b in range(rows):
+        ends[b + 1] += ends[b]
+    order = np.empty(rows, np.int32)
+    for row in range(rows):
+        t = rank[lines[row * LINE + TITLE]]
+        b = _bucket(lines[row * LINE + SESSION], starts[t], starts[t + 1] - starts[t])
+        order[ends[b]] = row
+        ends[b] += 1
+    return starts, ends, order
 
 
 @_compiled
-def _number_sessions(
-    low: int, high: int, order: Any, lines: Any, table: Any, size: int, number: Any, head: Any
-) -> int:
-    """Number the sessions of the rows order[low:high] in `number`, their rows counted in `head`.
+def _gather(
+    day: int, low: int, high: int, order: Any, lines: Any, rank_territory: Any, g: Any, local: Any
+) -> Any:
+    """Copy one title's lines to `g` in their order, and number its territories in `local`.
 
-    `table[:size]` is scratch: a power of two above twice the rows.
+    Returns how far anybody played, whether all rows are of `day`, and how many territories.
     """
-    for slot in range(size):
-        table[slot] = -1
-    mask = np.uint64(size - 1)
-    found = 0
+    local.fill(-1)
+    furthest, one_day, territories = np.int64(0), True, 0
     for i in range(high - low):
-        key = lines[order[low + i] * LINE + SESSION]
-        slot = np.int64(mix(np.uint64(key)) & mask)
+        row, at = np.int64(order[low + i]) * LINE, i * LINE
+        g[at + SESSION] = lines[row + SESSION]
+        g[at + VIEWER] = lines[row + VIEWER]
+        g[at + STARTED] = lines[row + STARTED]
+        g[at + SPAN] = lines[row + SPAN]
+        g[at + PLACE] = lines[row + PLACE]
+        g[at + WORDS] = lines[row + WORDS]
+        g[at + DAY] = lines[row + DAY]
+        furthest = max(furthest, lines[row + SPAN] & 0xFFFFFFFF)
+        one_day = one_day and lines[row + DAY] == day
+        where = rank_territory[lines[row + WORDS] >> TERRITORY_SHIFT]
+        if local[where] < 0:
+            local[where] = territories
+            territories += 1
+    return furthest, one_day, territories
+
+
+@_compiled
+def _sort_bucket(start: int, held: int, g: Any, perm: Any) -> None:
+    """perm[:held]: the lines from `start` on by (session, started, from, to, place)."""
+    perm[0] = start
+    if held > _SMALL:
+        for i in range(1, held):
+            perm[i] = start + i
+        _sort_many_rows(held, g, perm)
+        return
+    for i in range(1, held):
+        row = start + i
+        at = row * LINE
+        key, began, span, place = g[at], g[at + STARTED], g[at + SPAN], g[at + PLACE]
+        j = i - 1
+        while j >= 0:
+            other = perm[j] * LINE
+            if g[other] != key:
+                if g[other] < key:
+                    break
+            elif g[other + STARTED] != began:
+                if g[other + STARTED] < began:
+                    break
+            elif g[other + SPAN] != span:
+                if g[other + SPAN] < span:
+                    break
+            elif g[other + PLACE] < place:
+                break
+            perm[j + 1] = perm[j]
+            j -= 1
+        perm[j + 1] = row
+
+
+@_compiled
+def _own_days(first: int, last: int, day: int, g: Any, perm: Any) -> Any:
+    """Of a session's rows perm[first:last] those of the stretch of days that began on `day`."""
+    while first < last:
+        end = first + 1
+        while end < last and g[perm[end] * LINE + DAY] - g[perm[end - 1] * LINE + DAY] <= 1:
+            end += 1
+        if g[perm[first] * LINE + DAY] == day:
+            return first, end
+        first = end
+    return last, last
+
+
+@_compiled
+def _add_curves(played: int, stretch: Any, base: int, marks: int, dense: Any, touched: Any) -> None:
+    """A session's stretches, sorted, as differences in `dense`; what is touched is marked."""
+    reached = np.int64(-1)
+    for i in range(played):
+        f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
+        touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
+        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+        at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
+        dense[at_f + TIMES_PLAYED] += 1
+        dense[at_e + TIMES_PLAYED] -= 1
+        if reached <= f:
+            dense[at_f + SESSIONS] += 1
+            dense[at_e + SESSIONS] -= 1
+            if 0 <= reached < f:
+                # `reached` is marked: an earlier stretch ended there
+                dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
+                dense[at_f + SKIPS] -= 1
+        elif reached < e:
+            dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
+            dense[at_e + SESSIONS] -= 1
+        reached = max(reached, e)
+
+
+@_compiled
+def _count_sessions(
+    t: int,
+    day: int,
+    one_day: bool,
+    low: int,
+    high: int,
+    ends: Any,
+    g: Any,
+    width: int,
+    bits: int,
+    runtime: int,
+    rank_territory: Any,
+    rank_device: Any,
+    rank_region: Any,
+    rank_age: Any,
+    rank_gender: Any,
+    hash_territory: Any,
+    hash_device: Any,
+    hash_region: Any,
+    hash_age: Any,
+    hash_gender: Any,
+    local: Any,
+    dense: Any,
+    touched: Any,
+    perm: Any,
+    keep: Any,
+    stretch: Any,
+    table: Any,
+    mask: int,
+    people: int,
+    p_title: Any,
+    p_viewer: Any,
+    p_words: Any,
+    p_first: Any,
+    p_plays: Any,
+    p_watch: Any,
+    p_completions: Any,
+    p_furthest: Any,
+    p_digest: Any,
+    sources: Any,
+    t_rows: Any,
+    t_others: Any,
+    t_low: Any,
+    t_high: Any,
+    t_reaches: Any,
+    t_duplicates: Any,
+    t_sources: Any,
+    with_people: bool,
+) -> int:
+    """Count one title's sessions: how many people rows there are afterwards."""
+    source, of_source = 0, np.int64(-1)
+    rows, others, reaches = 0, 0, np.int64(t_reaches[t])
+    digest_low, digest_high = np.uint64(0), np.uint64(0)
+    bucket, held, m = low, 0, 0  # of the bucket at hand perm[:held] is sorted, perm[:m] counted
+    end_before = np.int64(ends[low - 1]) if low else 0
+    while True:
+        if m == held:  # the next bucket that has rows
+            while bucket < high and ends[bucket] == end_before:
+                bucket += 1
+            if bucket == high:
+                break
+            held = ends[bucket] - end_before
+            _sort_bucket(end_before - low, held, g, perm)
+            end_before = np.int64(ends[bucket])
+            bucket += 1
+            m = 0
+        # one session of it: the rows [first, last) of perm
+        first = m
+        key = g[perm[first] * LINE + SESSION]
+        m += 1
+        while m < held and g[perm[m] * LINE + SESSION] == key:
+            m += 1
+        last = m
+        if not one_day:
+            first, last = _own_days(first, last, day, g, perm)
+            if first == last:
+                continue
+        reaches = max(reaches, g[perm[last - 1] * LINE + DAY])
+        # of rows with one key the one landed last counts
+        opening = -1
+        for i in range(first, last):
+            row = perm[i] * LINE
+            if g[row + PLACE] >> SOURCE_SHIFT != of_source:
+                of_source = g[row + PLACE] >> SOURCE_SHIFT
+                source = _position(sources, of_source)
+            t_sources[t, source] += 1
+            keep[i] = True
+            if i + 1 < last:
+                after = perm[i + 1] * LINE
+                if g[after + STARTED] == g[row + STARTED] and g[after + SPAN] == g[row + SPAN]:
+                    keep[i] = False
+                    t_duplicates[t, source] += 1
+                    continue
+            if opening < 0 or (
+                g[row + STARTED] == g[opening + STARTED] and g[row + PLACE] < g[opening + PLACE]
+            ):
+                opening = row
+        who = np.uint64(g[opening + VIEWER])
+        known = np.uint64(key) * _ONE + who * _TWO
+        played, furthest, watched, closing = 0, np.int64(0), np.int64(0), -1
+        digest = np.uint64(0)
+        for i in range(first, last):
+            if not keep[i]:
+                continue
+            row = perm[i] * LINE
+            if np.uint64(g[row + VIEWER]) != who:
+                others += 1
+                continue
+            rows += 1
+            span = g[row + SPAN]
+            f, e = span >> 32, span & 0xFFFFFFFF
+            if with_people:
+                piece = mix(np.uint64(g[row + STARTED]) * _THREE + np.uint64(span) * _FOUR)
+                told = mix(piece + known)
+                digest_low += told
+                digest_high += mix(told + piece)
+                if f < e:
+                    digest += piece
+            if f >= e:
+                continue
+            if (
+                closing < 0
+                or g[row + STARTED] > g[closing + STARTED]
+                or g[row + PLACE] > g[closing + PLACE]
+            ):
+                closing = row
+            if played == 0 or (
+                g[row + STARTED] == g[opening + STARTED] and g[row + PLACE] < g[opening + PLACE]
+            ):
+                opening = row
+            watched += e - f
+            furthest = max(furthest, e)
+            # the stretches by (from, to)
+            j = played - 1
+            if played < _SMALL:
+                while j >= 0 and stretch[j] > span:
+                    stretch[j + 1] = stretch[j]
+                    j -= 1
+            stretch[j + 1] = span
+            played += 1
+        if played == 0:
+            continue  # nothing but stretches of no length
+        if played > _SMALL:
+            _sort_many(played, stretch)
+        about = g[opening + WORDS]
+        where = rank_territory[about >> TERRITORY_SHIFT]
+        base, marks = local[where] * width, local[where] * bits
+        _add_curves(played, stretch, base, marks, dense, touched)
+        f, e = g[opening + SPAN] >> 32, (g[closing + SPAN] & 0xFFFFFFFF) - 1
+        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+        dense[(base + f) * SERIES_COUNT + STARTS] += 1
+        dense[(base + e) * SERIES_COUNT + STOPS] += 1
+        if not with_people:
+            continue
+
+        device = rank_device[(about >> DEVICE_SHIFT) & 0xFFFF]
+        region = rank_region[(about >> REGION_SHIFT) & 0xFFFF]
+        age = rank_age[(about >> AGE_SHIFT) & 0xFF]
+        gender = rank_gender[about & 0xFF]
+        told = mix(
+            known
+            + hash_territory[where] * _ONE
+            + hash_device[device] * _TWO
+            + hash_region[region] * _THREE
+            + hash_age[age] * _FOUR
+            + hash_gender[gender]
+        )
+        digest_low += told
+        digest_high += mix(told + known)
+        finished = np.int64(1 if runtime > 0 and 10 * furthest >= 9 * runtime else 0)
+        digest = mix(digest + hash_device[device] + np.uint64(finished))
+        ranked = (
+            (np.int64(where) << TERRITORY_SHIFT)
+            | (np.int64(device) << DEVICE_SHIFT)
+            | (np.int64(region) << REGION_SHIFT)
+            | (np.int64(age) << AGE_SHIFT)
+            | np.int64(gender)
+        )
+        cell, began = ranked >> DEVICE_SHIFT, g[opening + STARTED]
+        slot = np.int64(mix(who + np.uint64(cell) * _ONE)) & mask
         while True:
-            known = table[slot]
-            if known < 0:
-                table[slot] = i
-                number[i] = found
-                head[found] = 1
-                found += 1
+            person = table[slot]
+            if person < 0:
+                table[slot] = people
+                p_title[people] = t
+                p_viewer[people] = who
+                p_words[people] = ranked
+                p_first[people] = began
+                p_plays[people] = 1
+                p_watch[people] = watched
+                p_completions[people] = finished
+                p_furthest[people] = furthest
+                p_digest[people] = digest
+                people += 1
                 break
-            if lines[order[low + known] * LINE + SESSION] == key:
-                number[i] = number[known]
-                head[number[known]] += 1
+            if p_viewer[person] == who and p_words[person] >> DEVICE_SHIFT == cell:
+                if began < p_first[person] or (
+                    began == p_first[person] and ranked < p_words[person]
+                ):
+                    p_first[person] = began
+                    p_words[person] = ranked
+                p_plays[person] += 1
+                p_watch[person] += watched
+                p_completions[person] += finished
+                p_furthest[person] = max(p_furthest[person], furthest)
+                p_digest[person] += digest
                 break
-            slot = (slot + 1) & np.int64(mask)
-    return found
+            slot = (slot + 1) & mask
+    t_rows[t], t_others[t], t_reaches[t] = rows, others, reaches
+    t_low[t], t_high[t] = digest_low, digest_high
+    return people
+
+
+@_compiled
+def _write_curves(
+    t: int,
+    curves: int,
+    width: int,
+    bits: int,
+    local: Any,
+    dense: Any,
+    touched: Any,
+    c_title: Any,
+    c_territory: Any,
+    c_second: Any,
+    c_values: Any,
+) -> int:
+    """What is not zero of one title's counts, territories in the order of their names.
+
+    Returns how many curve rows there are afterwards; leaves `dense` and `touched` zero.
+    """
+    for where in range(len(local)):
+        if local[where] < 0:
+            continue
+        for block in range(bits):
+            left = touched[local[where] * bits + block]
+            if not left:
+                continue
+            touched[local[where] * bits + block] = 0
+            while left:
+                second = 64 * block + _lowest_bit(left)
+                left &= left - np.uint64(1)
+                at = (local[where] * width + second) * SERIES_COUNT
+                something = 0
+                for series in range(SERIES_COUNT):
+                    value = dense[at + series]
+                    dense[at + series] = 0
+                    c_values[series, curves] = value
+                    something |= value
+                if something:
+                    c_title[curves] = t
+                    c_territory[curves] = where
+                    c_second[curves] = second
+                    curves += 1
+    return curves
+
+
+@_compiled
+def _marked(touched: Any, blocks: int) -> int:
+    """How many bits are set, at most: 64 a block that has any."""
+    count = 0
+    for block in range(blocks):
+        if touched[block]:
+            count += 64
+    return count
 
 
 @_compiled
@@ -309,353 +671,82 @@ def roll(
     kept, rows of a second viewer, two sums of row hashes, the last day played, and by Source
     duplicates and rows.
     """
-    starts, order = by_title(lines, rows, rank_title, titles)
-    cells = len(rank_territory)
+    starts, ends, order = in_buckets(lines, rows, rank_title, titles)
 
     # results, grown as needed
-    c_title = np.empty(1024, np.int32)
-    c_territory = np.empty(1024, np.int32)
+    c_title, c_territory = np.empty(1024, np.int32), np.empty(1024, np.int32)
     c_second = np.empty(1024, np.int32)
-    c_sessions, c_played = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    c_starts, c_stops = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    c_skips = np.empty(1024, np.int32)
+    c_values = np.empty((SERIES_COUNT, 1024), np.int32)
     curves = 0
-    p_title = np.empty(1024, np.int32)
-    p_viewer = np.empty(1024, np.uint64)
-    p_words = np.empty(1024, np.int64)
-    p_first = np.empty(1024, np.int64)
-    p_plays = np.empty(1024, np.int32)
-    p_watch = np.empty(1024, np.int64)
-    p_completions = np.empty(1024, np.int32)
-    p_furthest = np.empty(1024, np.int32)
+    p_title, p_viewer = np.empty(1024, np.int32), np.empty(1024, np.uint64)
+    p_words, p_first = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    p_plays, p_watch = np.empty(1024, np.int32), np.empty(1024, np.int64)
+    p_completions, p_furthest = np.empty(1024, np.int32), np.empty(1024, np.int32)
     p_digest = np.empty(1024, np.uint64)
     people = 0
-    t_rows = np.zeros(titles, np.int64)
-    t_others = np.zeros(titles, np.int64)
-    t_low = np.zeros(titles, np.uint64)
-    t_high = np.zeros(titles, np.uint64)
+    t_rows, t_others = np.zeros(titles, np.int64), np.zeros(titles, np.int64)
+    t_low, t_high = np.zeros(titles, np.uint64), np.zeros(titles, np.uint64)
     t_reaches = np.full(titles, -(2**31), np.int32)
     t_duplicates = np.zeros((titles, len(sources)), np.int64)
     t_sources = np.zeros((titles, len(sources)), np.int64)
 
-    # scratch, as large as the largest title needs
-    local = np.empty(cells, np.int32)  # territory -> its place in `dense`, or -1
-    most = 0
+    # scratch, as large as the largest title and the largest bucket need
+    most, largest = 0, 1
     for t in range(titles):
         most = max(most, starts[t + 1] - starts[t])
-    size = 16
-    while size < 2 * most:
-        size *= 2
-    table = np.empty(size, np.int64)
-    number = np.empty(most, np.int64)
-    head = np.empty(most + 1, np.int64)
-    g = np.empty(most * LINE, np.int64)  # the title's lines, those of a session together
-    stretch = np.empty(64, np.int64)
-    perm = np.empty(64, np.int64)
-    keep = np.empty(64, np.bool_)
+    for b in range(rows):
+        largest = max(largest, ends[b] - (ends[b - 1] if b else 0))
+    table = np.empty(_size(most), np.int64)
+    g = np.empty(most * LINE, np.int64)
+    perm, keep = np.empty(largest, np.int64), np.empty(largest, np.bool_)
+    stretch = np.empty(largest, np.int64)
+    local = np.empty(len(rank_territory), np.int64)  # territory -> its place in `dense`, or -1
     dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
     touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
 
     for t in range(titles):
         low, high = starts[t], starts[t + 1]
-        n = high - low
-        if n == 0:
+        if low == high:
             continue
-        size = 16
-        while size < 2 * n:
-            size *= 2
-        sessions = _number_sessions(low, high, order, lines, table, size, number, head)
-        total = 0
-        for s in range(sessions):
-            count = head[s]
-            head[s] = total
-            total += count
-        seconds = np.int64(runtime[t])
-        one_day = True
-        for i in range(n):
-            row = order[low + i] * LINE
-            at = head[number[i]]
-            head[number[i]] = at + 1  # afterwards head[s] is where session s ends
-            at *= LINE
-            g[at + SESSION] = lines[row + SESSION]
-            g[at + VIEWER] = lines[row + VIEWER]
-            g[at + STARTED] = lines[row + STARTED]
-            g[at + SPAN] = lines[row + SPAN]
-            g[at + PLACE] = lines[row + PLACE]
-            g[at + WORDS] = lines[row + WORDS]
-            g[at + DAY] = lines[row + DAY]
-            seconds = max(seconds, lines[row + SPAN] & 0xFFFFFFFF)
-            one_day = one_day and lines[row + DAY] == day
-        local.fill(-1)
-        territories = 0
-        width = seconds + 1
+        seconds, one_day, territories = _gather(
+            day, low, high, order, lines, rank_territory, g, local
+        )
+        width = max(seconds, np.int64(runtime[t])) + 1
         bits = (width + 63) // 64
-
+        if territories * width * SERIES_COUNT > len(dense):
+            dense = _longer(dense, territories * width * SERIES_COUNT)
+        if territories * bits > len(touched):
+            touched = _longer(touched, territories * bits)
         first_person = people
-        size = 16
-        while size < 2 * sessions:
-            size *= 2
+        slots = _size(high - low)
         if with_people:
-            for slot in range(size):
-                table[slot] = -1
-        mask = np.int64(size - 1)
-
-        begin = 0
-        for s in range(sessions):
-            start, begin = begin, head[s]
-            m = begin - start
-            if m > len(perm):
-                perm = np.empty(2 * m, np.int64)
-                keep = np.empty(2 * m, np.bool_)
-                stretch = np.empty(2 * m, np.int64)
-            perm[0] = start
-            if m > _SMALL:
-                for i in range(m):
-                    perm[i] = start + i
-                _sort_many_rows(m, g, perm)
-            else:
-                for i in range(1, m):
-                    row = start + i
-                    j = i - 1
-                    while j >= 0 and _after(perm[j], row, g):
-                        perm[j + 1] = perm[j]
-                        j -= 1
-                    perm[j + 1] = row
-            # the rows of the day's own stretch of days: [first, last) of perm
-            first, last = 0, m
-            if not one_day:
-                while first < m:
-                    last = first + 1
-                    while (
-                        last < m
-                        and g[perm[last] * LINE + DAY] - g[perm[last - 1] * LINE + DAY] <= 1
-                    ):
-                        last += 1
-                    if g[perm[first] * LINE + DAY] == day:
-                        break
-                    first = last
-                if first >= m:
-                    continue
-            t_reaches[t] = max(t_reaches[t], g[perm[last - 1] * LINE + DAY])
-            # of rows with one key the one landed last counts
-            opening = -1
-            for i in range(first, last):
-                row = perm[i]
-                source = _position(sources, g[row * LINE + PLACE] >> SOURCE_SHIFT)
-                t_sources[t, source] += 1
-                keep[i] = True
-                if i + 1 < last:
-                    after = perm[i + 1]
-                    if (
-                        g[after * LINE + STARTED] == g[row * LINE + STARTED]
-                        and g[after * LINE + SPAN] == g[row * LINE + SPAN]
-                    ):
-                        keep[i] = False
-                        t_duplicates[t, source] += 1
-                        continue
-                if opening < 0 or (
-                    g[row * LINE + STARTED] == g[opening * LINE + STARTED]
-                    and g[row * LINE + PLACE] < g[opening * LINE + PLACE]
-                ):
-                    opening = row
-            who = np.uint64(g[opening * LINE + VIEWER])
-            known = np.uint64(g[opening * LINE + SESSION]) * _ONE + who * _TWO
-            played, furthest, watched, closing = 0, 0, 0, -1
-            digest = np.uint64(0)
-            for i in range(first, last):
-                if not keep[i]:
-                    continue
-                row = perm[i]
-                if np.uint64(g[row * LINE + VIEWER]) != who:
-                    t_others[t] += 1
-                    continue
-                t_rows[t] += 1
-                span = g[row * LINE + SPAN]
-                piece = mix(np.uint64(g[row * LINE + STARTED]) * _THREE + np.uint64(span) * _FOUR)
-                told = mix(piece + known)
-                t_low[t] += told
-                t_high[t] += mix(told + piece)
-                f, e = span >> 32, span & 0xFFFFFFFF
-                if f >= e:
-                    continue
-                digest += piece
-                if (
-                    closing < 0
-                    or g[row * LINE + STARTED] > g[closing * LINE + STARTED]
-                    or g[row * LINE + PLACE] > g[closing * LINE + PLACE]
-                ):
-                    closing = row
-                if played == 0 or (
-                    g[row * LINE + STARTED] == g[opening * LINE + STARTED]
-                    and g[row * LINE + PLACE] < g[opening * LINE + PLACE]
-                ):
-                    opening = row
-                watched += e - f
-                furthest = max(furthest, e)
-                # the stretches by (from, to)
-                j = played - 1
-                if played < _SMALL:
-                    while j >= 0 and stretch[j] > span:
-                        stretch[j + 1] = stretch[j]
-                        j -= 1
-                stretch[j + 1] = span
-                played += 1
-            if played == 0:
-                continue  # nothing but stretches of no length
-            if played > _SMALL:
-                _sort_many(played, stretch)
-            about = g[opening * LINE + WORDS]
-            where = rank_territory[about >> TERRITORY_SHIFT]
-            device = rank_device[(about >> DEVICE_SHIFT) & 0xFFFF]
-            region = rank_region[(about >> REGION_SHIFT) & 0xFFFF]
-            age = rank_age[(about >> AGE_SHIFT) & 0xFF]
-            gender = rank_gender[about & 0xFF]
-            told = mix(
-                known
-                + hash_territory[where] * _ONE
-                + hash_device[device] * _TWO
-                + hash_region[region] * _THREE
-                + hash_age[age] * _FOUR
-                + hash_gender[gender]
-            )
-            t_low[t] += told
-            t_high[t] += mix(told + known)
-
-            if local[where] < 0:
-                local[where] = territories
-                territories += 1
-                if territories * width * SERIES_COUNT > len(dense):
-                    dense = _longer(dense, territories * width * SERIES_COUNT)
-                if territories * bits > len(touched):
-                    touched = _longer(touched, territories * bits)
-            base = local[where] * width
-            marks = local[where] * bits
-            reached = np.int64(-1)
-            for i in range(played):
-                f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
-                touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
-                touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
-                at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
-                dense[at_f + TIMES_PLAYED] += 1
-                dense[at_e + TIMES_PLAYED] -= 1
-                if reached <= f:
-                    dense[at_f + SESSIONS] += 1
-                    dense[at_e + SESSIONS] -= 1
-                    if 0 <= reached < f:
-                        # `reached` is marked: an earlier stretch ended there
-                        dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
-                        dense[at_f + SKIPS] -= 1
-                elif reached < e:
-                    dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
-                    dense[at_e + SESSIONS] -= 1
-                reached = max(reached, e)
-            f, e = g[opening * LINE + SPAN] >> 32, (g[closing * LINE + SPAN] & 0xFFFFFFFF) - 1
-            touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
-            dense[(base + f) * SERIES_COUNT + STARTS] += 1
-            dense[(base + e) * SERIES_COUNT + STOPS] += 1
-
-            if not with_people:
-                continue
-            finished = runtime[t] > 0 and 10 * furthest >= 9 * runtime[t]
-            digest = mix(digest + hash_device[device] + np.uint64(1 if finished else 0))
-            ranked = (
-                (np.int64(where) << TERRITORY_SHIFT)
-                | (np.int64(device) << DEVICE_SHIFT)
-                | (np.int64(region) << REGION_SHIFT)
-                | (np.int64(age) << AGE_SHIFT)
-                | np.int64(gender)
-            )
-            cell = ranked >> DEVICE_SHIFT
-            slot = np.int64(mix(who + np.uint64(cell) * _ONE)) & mask
-            while True:
-                person = table[slot]
-                if person < 0:
-                    person = people
-                    table[slot] = person
-                    people += 1
-                    if people > len(p_title):
-                        p_title, p_viewer, p_words = (
-                            _twice(p_title),
-                            _twice(p_viewer),
-                            _twice(p_words),
-                        )
-                        p_first, p_plays, p_watch = (
-                            _twice(p_first),
-                            _twice(p_plays),
-                            _twice(p_watch),
-                        )
-                        p_completions, p_furthest, p_digest = (
-                            _twice(p_completions),
-                            _twice(p_furthest),
-                            _twice(p_digest),
-                        )
-                    p_title[person] = t
-                    p_viewer[person] = who
-                    p_words[person] = ranked
-                    p_first[person] = g[opening * LINE + STARTED]
-                    p_plays[person] = 1
-                    p_watch[person] = watched
-                    p_completions[person] = 1 if finished else 0
-                    p_furthest[person] = furthest
-                    p_digest[person] = digest
-                    break
-                if p_viewer[person] == who and p_words[person] >> DEVICE_SHIFT == cell:
-                    earlier = g[opening * LINE + STARTED] < p_first[person] or (
-                        g[opening * LINE + STARTED] == p_first[person] and ranked < p_words[person]
-                    )
-                    if earlier:
-                        p_first[person] = g[opening * LINE + STARTED]
-                        p_words[person] = ranked
-                    p_plays[person] += 1
-                    p_watch[person] += watched
-                    p_completions[person] += 1 if finished else 0
-                    p_furthest[person] = max(p_furthest[person], furthest)
-                    p_digest[person] += digest
-                    break
-                slot = (slot + 1) & mask
-
-        # what is not zero of the dense counts, territories in the order of their names
-        for where in range(cells):
-            if local[where] < 0:
-                continue
-            for block in range(bits):
-                left = touched[local[where] * bits + block]
-                touched[local[where] * bits + block] = 0
-                second = 64 * block - 1
-                while left:
-                    step = _lowest_bit(left) + 1
-                    left = left >> np.uint64(step - 1) >> np.uint64(1)
-                    second += step
-                    at = (local[where] * width + second) * SERIES_COUNT
-                    a, b, c, d, e = (
-                        dense[at],
-                        dense[at + 1],
-                        dense[at + 2],
-                        dense[at + 3],
-                        dense[at + 4],
-                    )
-                    dense[at], dense[at + 1], dense[at + 2] = 0, 0, 0
-                    dense[at + 3], dense[at + 4] = 0, 0
-                    if not a | b | c | d | e:
-                        continue
-                    if curves == len(c_title):
-                        c_title, c_territory = _twice(c_title), _twice(c_territory)
-                        c_second, c_sessions = _twice(c_second), _twice(c_sessions)
-                        c_played, c_starts = _twice(c_played), _twice(c_starts)
-                        c_stops, c_skips = _twice(c_stops), _twice(c_skips)
-                    c_title[curves] = t
-                    c_territory[curves] = where
-                    c_second[curves] = second
-                    c_sessions[curves] = a
-                    c_played[curves] = b
-                    c_starts[curves] = c
-                    c_stops[curves] = d
-                    c_skips[curves] = e
-                    curves += 1
-
+            table[:slots] = -1
+            while people + high - low > len(p_title):
+                p_title, p_viewer, p_words = _twice(p_title), _twice(p_viewer), _twice(p_words)
+                p_first, p_plays, p_watch = _twice(p_first), _twice(p_plays), _twice(p_watch)
+                p_completions, p_furthest = _twice(p_completions), _twice(p_furthest)
+                p_digest = _twice(p_digest)
+        people = _count_sessions(
+            t, day, one_day, low, high, ends, g, width, bits, np.int64(runtime[t]),
+            rank_territory, rank_device, rank_region, rank_age, rank_gender,
+            hash_territory, hash_device, hash_region, hash_age, hash_gender,
+            local, dense, touched, perm, keep, stretch, table, slots - 1,
+            people, p_title, p_viewer, p_words, p_first, p_plays, p_watch, p_completions,
+            p_furthest, p_digest,
+            sources, t_rows, t_others, t_low, t_high, t_reaches, t_duplicates, t_sources,
+            with_people,
+        )  # fmt: skip
+        while curves + _marked(touched, territories * bits) > len(c_title):
+            c_title, c_territory = _twice(c_title), _twice(c_territory)
+            c_second = _twice(c_second)
+            longer = np.empty((SERIES_COUNT, len(c_title)), np.int32)
+            longer[:, :curves] = c_values[:, :curves]
+            c_values = longer
+        curves = _write_curves(
+            t, curves, width, bits, local, dense, touched, c_title, c_territory, c_second, c_values
+        )
         # people by viewer, then territory and device
-        count = people - first_person
-        if count > 1:
+        if people > first_person + 1:
             ordered = _people_order(first_person, people, p_viewer, p_words)
             for array in (p_viewer, p_digest):
                 _put_in_order(array, first_person, ordered)
@@ -665,16 +756,7 @@ def roll(
                 _put_in_order(array, first_person, ordered)
 
     return (
-        (
-            c_title[:curves],
-            c_territory[:curves],
-            c_second[:curves],
-            c_sessions[:curves],
-            c_played[:curves],
-            c_starts[:curves],
-            c_stops[:curves],
-            c_skips[:curves],
-        ),
+        (c_title[:curves], c_territory[:curves], c_second[:curves], c_values[:, :curves]),
         (
             p_title[:people],
             p_viewer[:people],
@@ -691,7 +773,61 @@ def roll(
 
 
 @_compiled
-def summarise(
+def _size(entries: int) -> int:
+    """Of a hash table for so many: a power of two above twice as many."""
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@_compiled
+def in_both(known: Any, asked: Any) -> Any:
+    """The places in `asked` of values that `known` holds; both sorted."""
+    places = np.empty(64, np.int64)
+    found, at = 0, 0
+    for i in range(len(asked)):
+        while at < len(known) and known[at] < asked[i]:
+            at += 1
+        if at == len(known):
+            break
+        if known[at] == asked[i]:
+            if found == len(places):
+                places = _twice(places)
+            places[found] = i
+            found += 1
+    return places[:found].copy()
+
+
+# The words of a compact theta sketch (sketches.py): its preamble, and how much it retained.
+_PREAMBLE = 3 << 8 | 3 << 16 | 0x1A << 40 | 0x93CC << 48
+_EMPTY_SKETCH = 1 | 3 << 8 | 3 << 16 | 0x1E << 40 | 0x93CC << 48
+_SAMPLED_WHOLE = 0x3F800000 << 32  # 1.0 as a float
+
+
+@_compiled
+def _sketch_words(viewers: int, keep: int) -> int:
+    """How many 64-bit words the sketch of so many viewers takes."""
+    if viewers == 0:
+        return 1
+    return 3 + keep if viewers > keep else 2 + viewers
+
+
+@_compiled
+def _open_sketch(words: Any, at: int, viewers: int, keep: int) -> int:
+    """Write a sketch's head: where its hashes begin. Theta is written when it is known."""
+    if viewers == 0:
+        words[at] = np.uint64(_EMPTY_SKETCH)
+        return at + 1
+    longs = 3 if viewers > keep else 2
+    words[at] = np.uint64(_PREAMBLE | longs)
+    words[at + 1] = np.uint64(_SAMPLED_WHOLE | min(viewers, keep))
+    return at + longs
+
+
+@_compiled
+def cells(
+    starts: Any,
     viewer: Any,
     words: Any,
     plays: Any,
@@ -702,43 +838,188 @@ def summarise(
     devices: int,
     keep: int,
 ) -> Any:
-    """Add one title's people rows up to cells: scalars, distinct viewers, smallest hashes.
+    """Add people rows up to cells: scalars, and sketches as the bytes they are kept as.
 
-    The rows are sorted by viewer; `words` hold the territory (0..territories-1) and device
-    (0..devices-1). A cell is (territory or all, device or all), all being 0 and the others one
-    higher. Returns (cells, 5) plays, watch_seconds, completions, viewers, finishers; the smallest
-    `keep` + 1 hashes of viewers, of finishers, and of viewers over all devices with the sums of
-    their digests.
+    Rows `starts[t]`..`starts[t + 1]` are one title's, sorted by viewer; `words` hold the places
+    of territory and device among their sorted names. A cell is (title, territory or all, device
+    or all). Returns of each cell in this order, all being 0 and the others one higher: its place
+    (title, territory, device), its (plays, watch_seconds, completions, viewers, finishers), the
+    bounds and the 64-bit words of both sketches, and the bounds and 32-bit words of the content.
     """
     wide = devices + 1
-    cells = (territories + 1) * wide
-    scalars = np.zeros((cells, 5), np.int64)
-    seen = np.zeros(cells, np.uint64)  # hashes are never 0
-    done = np.zeros(cells, np.uint64)
-    held = keep + 1
-    viewers = np.empty((cells, held), np.uint64)
-    finishers = np.empty((cells, held), np.uint64)
-    content = np.zeros((territories + 1, held), np.uint64)
-    for i in range(len(viewer)):
-        who = viewer[i]
-        territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
-        device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
-        for a in range(2):
-            for b in range(2):
-                cell = a * territory * wide + b * device
-                scalars[cell, 0] += plays[i]
-                scalars[cell, 1] += watch[i]
-                scalars[cell, 2] += completions[i]
-                if seen[cell] != who:
-                    seen[cell] = who
-                    if scalars[cell, 3] < held:
-                        viewers[cell, scalars[cell, 3]] = who
-                    scalars[cell, 3] += 1
-                if b == 0 and scalars[cell, 3] <= held:
-                    content[a * territory, scalars[cell, 3] - 1] += digest[i]
-                if completions[i] > 0 and done[cell] != who:
-                    done[cell] = who
-                    if scalars[cell, 4] < held:
-                        finishers[cell, scalars[cell, 4]] = who
-                    scalars[cell, 4] += 1
-    return scalars, viewers, finishers, content
+    most = (territories + 1) * wide
+    number = np.full(most, -1, np.int64)  # place of a cell of the title at hand -> its number
+    place = np.empty((1024, 3), np.int32)
+    scalars = np.zeros((1024, 5), np.int64)
+    last = np.zeros((1024, 2), np.uint64)  # hashes are never 0
+    found = 0
+    # first how many there are
+    for t in range(len(starts) - 1):
+        low, high = starts[t], starts[t + 1]
+        for i in range(low, high):
+            territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+            device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+            for a in range(2):
+                for b in range(2):
+                    number[a * territory * wide + b * device] = 0
+        for cell in range(most if high > low else 0):
+            if number[cell] < 0:
+                continue
+            if found == len(place):
+                longer = np.empty((2 * found, 3), np.int32)
+                longer[:found] = place
+                place = longer
+                sums = np.zeros((2 * found, 5), np.int64)
+                sums[:found] = scalars
+                scalars = sums
+                lasts = np.zeros((2 * found, 2), np.uint64)
+                lasts[:found] = last
+                last = lasts
+            place[found, 0], place[found, 1], place[found, 2] = t, cell // wide, cell % wide
+            number[cell] = found
+            found += 1
+        for i in range(low, high):
+            territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+            device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+            for a in range(2):
+                for b in range(2):
+                    c = number[a * territory * wide + b * device]
+                    scalars[c, 0] += plays[i]
+                    scalars[c, 1] += watch[i]
+                    scalars[c, 2] += completions[i]
+                    if last[c, 0] != viewer[i]:
+                        last[c, 0] = viewer[i]
+                        scalars[c, 3] += 1
+                    if completions[i] > 0 and last[c, 1] != viewer[i]:
+                        last[c, 1] = viewer[i]
+                        scalars[c, 4] += 1
+        for cell in range(most if high > low else 0):
+            number[cell] = -1
+    # then which they are
+    v_bounds = np.zeros(found + 1, np.int64)
+    f_bounds = np.zeros(found + 1, np.int64)
+    c_bounds = np.zeros(found + 1, np.int64)
+    for c in range(found):
+        v_bounds[c + 1] = v_bounds[c] + _sketch_words(scalars[c, 3], keep)
+        f_bounds[c + 1] = f_bounds[c] + _sketch_words(scalars[c, 4], keep)
+        size = 3 + 4 * min(scalars[c, 3], keep) if place[c, 2] == 0 else 0
+        c_bounds[c + 1] = c_bounds[c] + size
+    v_words = np.empty(v_bounds[found], np.uint64)
+    f_words = np.empty(f_bounds[found], np.uint64)
+    c_words = np.zeros(c_bounds[found], np.uint32)
+    begin = np.empty((found, 2), np.int64)
+    met = np.zeros((found, 2), np.int64)
+    for c in range(found):
+        begin[c, 0] = _open_sketch(v_words, v_bounds[c], scalars[c, 3], keep)
+        begin[c, 1] = _open_sketch(f_words, f_bounds[c], scalars[c, 4], keep)
+        last[c, 0], last[c, 1] = 0, 0
+    first = 0
+    for t in range(len(starts) - 1):
+        low, high = starts[t], starts[t + 1]
+        end = first
+        while end < found and place[end, 0] == t:
+            number[place[end, 1] * wide + place[end, 2]] = end
+            end += 1
+        for i in range(low, high):
+            territory = ((words[i] >> TERRITORY_SHIFT) & 0x7FFF) + 1
+            device = ((words[i] >> DEVICE_SHIFT) & 0xFFFF) + 1
+            who = viewer[i]
+            for a in range(2):
+                for b in range(2):
+                    c = number[a * territory * wide + b * device]
+                    if last[c, 0] != who:
+                        last[c, 0] = who
+                        if met[c, 0] < keep:
+                            v_words[begin[c, 0] + met[c, 0]] = who
+                        elif met[c, 0] == keep:
+                            v_words[v_bounds[c] + 2] = who  # theta: the first left out
+                        met[c, 0] += 1
+                    if b == 0 and met[c, 0] <= keep:
+                        # a sum of 64 bits in two words of 32
+                        kept = min(scalars[c, 3], keep)
+                        at = c_bounds[c] + 3 + 2 * kept + 2 * (met[c, 0] - 1)
+                        total = (
+                            np.uint64(c_words[at])
+                            + (np.uint64(c_words[at + 1]) << np.uint64(32))
+                            + digest[i]
+                        )
+                        c_words[at] = np.uint32(total & np.uint64(0xFFFFFFFF))
+                        c_words[at + 1] = np.uint32(total >> np.uint64(32))
+                    if completions[i] > 0 and last[c, 1] != who:
+                        last[c, 1] = who
+                        if met[c, 1] < keep:
+                            f_words[begin[c, 1] + met[c, 1]] = who
+                        elif met[c, 1] == keep:
+                            f_words[f_bounds[c] + 2] = who
+                        met[c, 1] += 1
+        for c in range(first, end):
+            number[place[c, 1] * wide + place[c, 2]] = -1
+        first = end
+    for c in range(found):
+        if place[c, 2] != 0:
+            continue
+        at, kept = c_bounds[c], min(scalars[c, 3], keep)
+        theta = np.uint64(2**63 - 1)
+        if scalars[c, 3] > keep:
+            theta = v_words[v_bounds[c] + 2]
+        c_words[at] = np.uint32(theta & np.uint64(0xFFFFFFFF))
+        c_words[at + 1] = np.uint32(theta >> np.uint64(32))
+        c_words[at + 2] = np.uint32(kept)
+        for k in range(kept):
+            one = v_words[begin[c, 0] + k]
+            c_words[at + 3 + 2 * k] = np.uint32(one & np.uint64(0xFFFFFFFF))
+            c_words[at + 4 + 2 * k] = np.uint32(one >> np.uint64(32))
+    return (
+        place[:found],
+        scalars[:found],
+        v_bounds,
+        v_words,
+        f_bounds,
+        f_words,
+        c_bounds,
+        c_words,
+    )
+
+
+@_compiled
+def furthest_of(starts: Any, furthest: Any, runtime: Any) -> Any:
+    """How many seconds each title's curves have: its runtime, or more where more was played."""
+    seconds = np.zeros(len(starts) - 1, np.int64)
+    for t in range(len(seconds)):
+        seconds[t] = runtime[t]
+        for i in range(starts[t], starts[t + 1]):
+            seconds[t] = max(seconds[t], furthest[i])
+    return seconds
+
+
+@_compiled
+def spread(
+    low: int, high: int, territory: Any, second: Any, values: Any, local: Any, room: Any, head: int
+) -> bool:
+    """One title's difference rows as the bodies that curves.pack compresses, into `room`.
+
+    `room` is (places, head + 5 * 2 * seconds) bytes as int16, the first place all territories
+    together; `local` gives a territory's place. Starts and stops, which come as counts, become
+    differences too. False where one does not fit 16 bits.
+    """
+    seconds = (room.shape[1] - head) // SERIES_COUNT
+    for i in range(low, high):
+        t = second[i]
+        for s in range(SERIES_COUNT):
+            value = values[s, i]
+            if value == 0:
+                continue
+            both = s in (STARTS, STOPS)
+            for where in (0, local[territory[i]]):
+                at = head + s * seconds + t
+                if t < seconds:
+                    total = np.int64(room[where, at]) + value
+                    if total > 32767 or total < -32767:
+                        return False
+                    room[where, at] = total
+                if both and t + 1 < seconds:
+                    total = np.int64(room[where, at + 1]) - value
+                    if total > 32767 or total < -32767:
+                        return False
+                    room[where, at + 1] = total
+    return True

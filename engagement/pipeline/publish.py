@@ -15,10 +15,9 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from engagement import curves
 from engagement.families import METRIC_VERSION
 from engagement.models import DayPartial, Ingest, Release, Source, Title, ViewingFact
-from engagement.pipeline import sketches, staging
+from engagement.pipeline import staging
 from engagement.pipeline.episodes import forget_carried_on
 from engagement.pipeline.pieces import cut
 from engagement.pipeline.rollup import CellPartial
@@ -168,10 +167,10 @@ def _stored(title: Title, p: CellPartial) -> DayPartial:
         watch_seconds=p.watch_seconds,
         completions=p.completions,
         finishers=p.finishers,
-        curves=curves.pack(p.curves),
-        viewer_sketch=sketches.to_bytes(p.viewer_sketch),
-        finisher_sketch=sketches.to_bytes(p.finisher_sketch),
-        content_sketch=sketches.content_to_bytes(p.content) if p.device == ALL else b"",
+        curves=p.packed,
+        viewer_sketch=p.viewer_bytes,
+        finisher_sketch=p.finisher_bytes,
+        content_sketch=p.content_bytes,
     )
 
 

@@ -8,7 +8,7 @@ session belongs to is decided in the same pass; what may be published is protect
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -16,11 +16,13 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import zstandard
 from numpy.typing import NDArray
 
+from engagement import curves
 from engagement.curves import Curves
-from engagement.pipeline import kernel
-from engagement.pipeline.sketches import NOTHING, Content, K, Viewers
+from engagement.pipeline import kernel, sketches
+from engagement.pipeline.sketches import Content, K, Viewers
 
 ALL = "*"
 SERIES = ("sessions", "times_played", "starts", "stops", "skips")
@@ -42,10 +44,10 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class CellPartial:
-    """One title, day, territory and device, unprotected.
+    """One title, day, territory and device, unprotected, as it is stored.
 
-    `curves` is (5, seconds), one row a name of SERIES. It is (5, 0), and `content` empty, for a
-    single device: those are published as totals only.
+    `packed` are its curves by curves.pack: (5, seconds), one row a name of SERIES. They are
+    (5, 0), and `content_bytes` empty, for a single device: those are published as totals only.
     """
 
     title_id: str
@@ -57,10 +59,26 @@ class CellPartial:
     completions: int
     viewers: int
     finishers: int
-    curves: Curves
-    viewer_sketch: Viewers
-    finisher_sketch: Viewers
-    content: Content
+    packed: bytes
+    viewer_bytes: bytes
+    finisher_bytes: bytes
+    content_bytes: bytes
+
+    @property
+    def curves(self) -> Curves:
+        return curves.unpack(self.packed)
+
+    @property
+    def viewer_sketch(self) -> Viewers:
+        return sketches.from_bytes(self.viewer_bytes)
+
+    @property
+    def finisher_sketch(self) -> Viewers:
+        return sketches.from_bytes(self.finisher_bytes)
+
+    @property
+    def content(self) -> Content:
+        return sketches.content_from_bytes(self.content_bytes)
 
 
 @dataclass(frozen=True)
@@ -136,15 +154,22 @@ class Words:
         self.most = most
 
     def of(self, column: pa.Array) -> NDArray[np.int32]:
+        """The codes of a column."""
+        places, table = self.places(column)
+        coded: NDArray[np.int32] = table[places]
+        return coded
+
+    def places(self, column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The column as places in a table of codes, and the table."""
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         known = [self._code(word or "") for word in column.dictionary.to_pylist()]
-        table = np.array([*known, 0], np.int32)
+        indices = column.indices
         if column.null_count:
-            table[-1] = self._code("")
-        indices = pc.fill_null(column.indices, len(known)).to_numpy(zero_copy_only=False)
-        coded: NDArray[np.int32] = table[indices]
-        return coded
+            indices = pc.fill_null(indices, len(known))
+            known.append(self._code(""))
+        places = indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        return places, np.array(known, np.int32)
 
     def _code(self, word: str) -> int:
         code = self.codes.setdefault(word, len(self.codes))
@@ -184,14 +209,17 @@ class Rows:
 
     def _add(self, batch: pa.RecordBatch) -> None:
         rows, names = batch.num_rows, set(batch.schema.names)
-        packed = np.zeros(rows, np.int64)
-        for name, words, shift in zip(WORDS, self.words, _SHIFTS, strict=True):
-            if name in names:
-                packed |= words.of(batch[name]).astype(np.int64) << shift
-            else:
-                packed |= np.int64(words.of(pa.array([""]))[0]) << shift
-        place = _ints(batch["line"]) if "line" in names else self.met + np.arange(rows)
+        title, of_titles = self.titles.places(batch["title_id"])
+        places, tables = [], [of_titles]
+        for name, words in zip(WORDS, self.words, strict=True):
+            none = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), [""])
+            where, table = words.places(batch[name] if name in names else none)
+            places.append(where)
+            tables.append(table)
+        place = _ints(batch["line"]) if "line" in names else np.array([self.met])
         if "source" in names:
+            if "line" not in names:
+                place = place + np.arange(rows)
             place = place + (_ints(batch["source"]) << kernel.SOURCE_SHIFT)
             self.sources.update(pc.unique(batch["source"]).to_pylist())
         else:
@@ -199,22 +227,23 @@ class Rows:
         if "day" in names:
             day = batch["day"].cast(pa.int32()).to_numpy(zero_copy_only=False)
         else:
-            day = np.full(rows, (self.day - _EPOCH).days, np.int32)
+            day = np.array([(self.day - _EPOCH).days], np.int32)
         needed = (self.count + rows) * kernel.LINE
         if needed > len(self.lines):
             self._make_room(needed)
         self.count = kernel.pack(
             self.lines,
             self.count,
-            self.titles.of(batch["title_id"]),
+            title,
             ids_of(batch["session_id"]),
-            ids_of(batch["viewer_id"]),
+            ids_of(batch["viewer_id"]) if "viewer_id" in names else np.zeros(rows, np.uint64),
             _instants(batch["started_at"]),
             batch["from_s"].to_numpy(zero_copy_only=False),
             batch["to_s"].to_numpy(zero_copy_only=False),
             place,
             day,
-            packed,
+            tuple(places),
+            tuple(tables),
             self.part,
             self.parts,
         )
@@ -320,8 +349,8 @@ def _partial(
     if result is None:
         empty = CURVES_SCHEMA.empty_table(), PEOPLE_SCHEMA.empty_table()
         return Partial(day, {}, {}, *empty)
-    (c_title, c_territory, c_second, *c_values), people, told, sources = result
-    curves = pa.table(
+    (c_title, c_territory, c_second, c_values), people, told, sources = result
+    differences = pa.table(
         [
             _named(c_title, titles),
             _named(c_territory, names[0]),
@@ -354,7 +383,7 @@ def _partial(
         day,
         {t: runtimes.get(t, 0) for t in titles},
         {t: i for t, i in zip(titles, _inputs(told, sources), strict=True) if i.sources},
-        curves,
+        differences,
         table.cast(PEOPLE_SCHEMA),
     )
 
@@ -529,79 +558,121 @@ def _slices(table: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def cells(partial: Partial) -> Iterator[CellPartial]:
+def cells(partial: Partial, titles: Collection[str] | None = None) -> Iterator[CellPartial]:
     """Title by title: `*` and each single territory, each with `*` and each single device.
 
     Curves are as long as the runtime, or as the furthest position where that is further.
     """
-    for title in by_title(partial):
-        yield from cells_of(partial, title)
+    for row in cell_table(partial, titles).to_pylist():
+        yield CellPartial(day=partial.day, **row)
 
 
-def cells_of(partial: Partial, title: TitlePartial) -> Iterator[CellPartial]:
-    people = title.people
-    if not len(people):
-        return
-    territory, territories = _codes([people], "territory")
-    device, devices = _codes([people], "device")
+_SCALARS = ("plays", "watch_seconds", "completions", "viewers", "finishers")
+_NO_CURVES = curves.pack(np.zeros((len(SERIES), 0), np.int64))
+
+
+def cell_table(partial: Partial, titles: Collection[str] | None = None) -> pa.Table:
+    """`cells` as columns: the fields of CellPartial but the day."""
+    people = partial.people
+    title, names = _places(people, "title_id")
+    territory, territories = _places(people, "territory")
+    device, devices = _places(people, "device")
+    starts = np.searchsorted(title, np.arange(len(names) + 1))
+    wanted = np.array([titles is None or name in titles for name in names], bool)
+    if not wanted.all():
+        keep = np.repeat(wanted, np.diff(starts))
+        people, territory, device = people.filter(pa.array(keep)), territory[keep], device[keep]
+        starts = np.concatenate([[0], np.cumsum(np.diff(starts) * wanted)])
     words = (territory.astype(np.int64) << kernel.TERRITORY_SHIFT) | (
         device.astype(np.int64) << kernel.DEVICE_SHIFT
     )
     columns = [
         people[n].to_numpy() for n in ("viewer", "plays", "watch_seconds", "completions", "digest")
     ]
-    scalars, viewers, finishers, content = kernel.summarise(
-        columns[0], words, *columns[1:], len(territories), len(devices), K
+    place, scalars, *blobs = kernel.cells(
+        starts, columns[0], words, *columns[1:], len(territories), len(devices), K
     )
-    seconds = max(
-        partial.runtimes.get(title.title_id, 0), int(people["furthest_s"].to_numpy().max())
+    runtime = np.array([partial.runtimes.get(name, 0) for name in names], np.int64)
+    seconds = kernel.furthest_of(starts, people["furthest_s"].to_numpy(), runtime)
+    packed = _packed(partial.curves, names, territories, place, seconds)
+    return pa.table(
+        {
+            "title_id": _named(place[:, 0], names),
+            "territory": _named(place[:, 1], [ALL, *territories]),
+            "device": _named(place[:, 2], [ALL, *devices]),
+            **{name: scalars[:, n] for n, name in enumerate(_SCALARS)},
+            "packed": pa.array(packed, pa.large_binary()),
+            "viewer_bytes": _blobs(*blobs[0:2]),
+            "finisher_bytes": _blobs(*blobs[2:4]),
+            "content_bytes": _blobs(*blobs[4:6]),
+        }
     )
-    shapes = _dense(title.curves, seconds)
-    wide = len(devices) + 1
-    for place, where in enumerate([ALL, *territories]):
-        for column, which in enumerate([ALL, *devices]):
-            cell = place * wide + column
-            plays, watched, completed, seen, done = scalars[cell].tolist()
-            if not plays:
-                continue
-            single = which != ALL
-            yield CellPartial(
-                title_id=title.title_id,
-                day=partial.day,
-                territory=where,
-                device=which,
-                plays=plays,
-                watch_seconds=watched,
-                completions=completed,
-                viewers=seen,
-                finishers=done,
-                curves=shapes[where][:, :0] if single else shapes[where],
-                viewer_sketch=_smallest(viewers[cell], seen),
-                finisher_sketch=_smallest(finishers[cell], done),
-                content=NOTHING if single else _content(viewers[cell], content[place], seen),
-            )
 
 
-def _dense(curves: pa.Table, seconds: int) -> dict[str, Curves]:
-    """(5, seconds) by territory, and of `*` their sum."""
-    territory, territories = _codes([curves], "territory")
-    second = curves["second"].to_numpy()
-    shapes = np.zeros((len(territories), len(SERIES), seconds + 1), np.int64)
-    for series, name in enumerate(SERIES):
-        shapes[territory, series, second] = curves[name].to_numpy()
+def _places(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
+    """A column as places among its sorted words."""
+    if table[name].num_chunks == 1:
+        column = table[name].chunk(0)
+        words = column.dictionary.to_pylist()
+        if words == sorted(words):
+            return column.indices.to_numpy(), words
+    return _codes([table], name)
+
+
+def _blobs(bounds: Ints, words: NDArray) -> pa.LargeBinaryArray:
+    offsets = pa.py_buffer(bounds * words.itemsize)
+    return pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(bounds) - 1, [None, offsets, pa.py_buffer(words)]
+    )
+
+
+def _packed(
+    rows: pa.Table, names: Sequence[str], territories: Sequence[str], place: NDArray, seconds: Ints
+) -> list[bytes]:
+    """The packed curves of each cell."""
+    title, titles = _places(rows, "title_id")
+    territory, known = _places(rows, "territory")
+    second = rows["second"].to_numpy()
+    values = np.stack([rows[name].to_numpy() for name in SERIES])
+    starts = np.searchsorted(title, np.arange(len(titles) + 1))
+    bounds = {name: (starts[t], starts[t + 1]) for t, name in enumerate(titles)}
+    to_known = {name: n for n, name in enumerate(known)}
+    found = [_NO_CURVES] * len(place)
+    over_devices = np.flatnonzero(place[:, 2] == 0)
+    edges = [*_changes(place[over_devices, 0]).tolist(), len(over_devices)]
+    compress = zstandard.ZstdCompressor(level=curves.LEVEL).compress
+    for low, high in pairwise(edges):
+        which = over_devices[low:high]
+        t = int(place[which[0], 0])
+        local = np.zeros(len(known), np.int64)
+        for n, cell in enumerate(which[1:].tolist()):
+            local[to_known[territories[place[cell, 1] - 1]]] = n + 1
+        width = len(curves.header(2, 5, 0)) // 2 + len(SERIES) * int(seconds[t])
+        room = np.zeros((len(which), width), np.int16)
+        head = np.frombuffer(curves.header(2, len(SERIES), int(seconds[t])), np.int16)
+        room[:, : len(head)] = head
+        begin, end = bounds[names[t]]
+        if kernel.spread(begin, end, territory, second, values, local, room, len(head)):
+            for cell, body in zip(which.tolist(), room, strict=True):
+                found[cell] = compress(body.data)
+        else:  # differences too large for 16 bits
+            shapes = _dense(
+                territory[begin:end], second[begin:end], values[:, begin:end], local, len(which),
+                int(seconds[t]),
+            )  # fmt: skip
+            for cell, shape in zip(which.tolist(), shapes, strict=True):
+                found[cell] = curves.pack(shape)
+    return found
+
+
+def _dense(
+    territory: NDArray, second: NDArray, values: NDArray, local: Ints, places: int, seconds: int
+) -> NDArray[np.int64]:
+    """(places, 5, seconds), the first place all territories together."""
+    shapes = np.zeros((places, len(SERIES), seconds + 1), np.int64)
+    for series in range(len(SERIES)):
+        shapes[local[territory], series, second] = values[series]  # a row each
     for series in (kernel.SESSIONS, kernel.TIMES_PLAYED, kernel.SKIPS):
         np.cumsum(shapes[:, series], axis=1, out=shapes[:, series])
-    shapes = shapes[:, :, :seconds]
-    return {ALL: shapes.sum(axis=0), **dict(zip(territories, shapes, strict=True))}
-
-
-def _smallest(hashes: Hashes, count: int) -> Viewers:
-    if count > K:
-        return Viewers(hashes[:K].copy(), int(hashes[K]))
-    return Viewers(hashes[:count].copy())
-
-
-def _content(hashes: Hashes, digests: Hashes, count: int) -> Content:
-    if count > K:
-        return Content(hashes[:K].copy(), digests[:K].copy(), int(hashes[K]))
-    return Content(hashes[:count].copy(), digests[:count].copy())
+    shapes[0] = shapes[1:].sum(axis=0)
+    return shapes[:, :, :seconds]

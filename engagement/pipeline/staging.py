@@ -26,6 +26,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from engagement.formats.times import days_in
+from engagement.pipeline import session_index
 from engagement.pipeline.sketches import hash_ids, hash_viewers
 
 ONE_DAY = timedelta(days=1)
@@ -125,19 +126,23 @@ def _stage_segments(folder: Path, table: pa.Table) -> dict[str, dict[str, int]]:
     for number in np.unique(days):
         of_day = table.filter(pa.array(days == number))
         day = (date(1970, 1, 1) + timedelta(days=int(number))).isoformat()
-        _write(of_day, folder / f"{day}.parquet")
+        session_index.write(_plain_times(of_day), folder / f"{day}.parquet")
         for count in of_day["title_id"].value_counts().to_pylist():
             units.setdefault(count["values"], {})[day] = count["counts"]
     return units
 
 
 def _write(table: pa.Table, path: Path) -> None:
+    pq.write_table(_plain_times(table), path, compression="zstd", compression_level=1)
+
+
+def _plain_times(table: pa.Table) -> pa.Table:
     """Times are written as UTC without a zone: DuckDB reads a zone by an extension only."""
     for number, column in enumerate(table.schema):
         if pa.types.is_timestamp(column.type):
             plain = table[column.name].cast(pa.timestamp("us"))
             table = table.set_column(number, column.name, plain)
-    pq.write_table(table, path, compression="zstd", compression_level=1)
+    return table
 
 
 def units(source: int) -> dict[str, dict[str, int]]:

@@ -43,8 +43,8 @@ REJECTED = {
     "acfun-ac940133.json.gz": {"bad_value": 3},  # texts of more than 10,000 characters
     "bilibili_ep1746689_dplayer.json.gz": {"not_a_comment": 1},  # the server's notice
 }
-FILES = 78
-RENDERINGS = 10
+FILES = 84
+RENDERINGS = 9
 
 
 def danmaku() -> list[tuple[str, str]]:
@@ -159,14 +159,10 @@ def test_json_nested_without_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_xml_bomb_in_niconicos_clothes_is_refused(tmp_path: Path) -> None:
-    bomb = '<?xml version="1.0"?>\n<packet><!DOCTYPE x [<!ENTITY a "aa">]><chat>&a;</chat></packet>'
-    path = write(tmp_path, "bomb.xml", bomb)
-    assert problem(path, options=FILM, runtimes=RUNTIMES)
-    assert "declares a document type" in problem(
-        write(tmp_path, "doctype.xml", '<!DOCTYPE x [<!ENTITY a "aa">]><packet><chat>&a;</chat></packet>'),
-        options=Options(title="real", format="niconico-xml"),
-        runtimes=RUNTIMES,
-    )  # fmt: skip
+    bomb = "<packet><chat>1</chat></packet>"
+    path = write(tmp_path, "bomb.xml", '<!DOCTYPE x [<!ENTITY a "aa">]>' + bomb)
+    why = problem(path, options=Options(title="real", format="niconico-xml"), runtimes=RUNTIMES)
+    assert "declares a document type" in why
 
 
 def test_the_owners_thread_is_not_the_audience(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_reactions_are_counted_in_their_second_and_a_comment_may_be_several(fold
         comment("哈哈哈", "u2", second=5),
         comment("哈哈哈", "u3", second=""),
     ]
-    land(folder, "danmu.csv", DANMU, rows)
+    land(folder, "danmu.csv", rows, DANMU)
     ingest(folder)
     fact = DanmuFact.objects.get(territory="*")
     series = curves.unpack(fact.curves)

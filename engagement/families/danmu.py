@@ -68,12 +68,13 @@ def read(read: Read) -> Result:
     """Comments per content second. Public text has no floor: a second without any is 0."""
     rows = read_curves(read, "wall_danmu", "comments", series=1 + len(REACTIONS))
     if not rows.sums:
-        return curve_result(read, rows, (), (), NOT_MEASURED)
+        return curve_result(read, rows, (), {}, NOT_MEASURED)
     names = ("comments", *REACTIONS)
     measured = min(s.curves.shape[0] for s in rows.sums)  # 1: published before reactions were
     counts = np.concatenate([s.curves[:measured] for s in rows.sums], axis=1)
     columns = [(name, series.tolist()) for name, series in zip(names, counts, strict=False)]
-    return curve_result(read, rows, columns, names[measured:], NOT_MEASURED)
+    empty = dict.fromkeys(names[measured:], NOT_MEASURED)
+    return curve_result(read, rows, columns, empty, NOT_MEASURED)
 
 
 def read_comments(read: Read) -> Result:

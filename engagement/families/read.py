@@ -189,13 +189,13 @@ def curve_result(
     read: Read,
     rows: CurveRows,
     columns: Sequence[tuple[str, Sequence[Any]]],
-    unmeasured: Sequence[str],
+    empty: Mapping[str, str],
     hidden: str,
 ) -> Result:
     """The Result of a curve family from its columns, one value per content second and sum.
 
-    `unmeasured` columns stand empty with their reason; `hidden` is the reason of the one row
-    that answers where there is no piece at all.
+    Columns of `empty` stand so with their reason; `hidden` is the reason of the one row that
+    answers where there is no piece at all.
     """
     names = read.resource.column_names()
     periods = ("from", "until", "territory") if read.query.grain == "day" else ()
@@ -212,9 +212,9 @@ def curve_result(
     if rows.sums:
         for name, values in columns:
             data[name] += values
-        for name in unmeasured:
+        for name in empty:
             data[name] += [None] * length
-        reason = ";".join(f"{name}:not_measured" for name in unmeasured) or None
+        reason = ";".join(f"{name}:{why}" for name, why in empty.items()) or None
         data["hidden_reason"] += [reason] * length
     return Result(
         resource=read.resource,
@@ -222,7 +222,7 @@ def curve_result(
         answered=read.parts,
         data=data,
         releases=rows.releases,
-        hidden_cells=length * len(unmeasured) if rows.sums else 1,
+        hidden_cells=length * len(empty) if rows.sums else 1,
         extra={
             "plays": sum(s.plays for s in rows.sums),
             "covered": rows.covered,

@@ -7,6 +7,7 @@ import numpy as np
 from engagement.families import WAITING, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
 from engagement.families.read import Read, curve_result, read_curves
+from engagement.families.typical import typical
 
 RETENTION = Resource(
     name="retention",
@@ -50,19 +51,21 @@ def read(read: Read) -> Result:
     rows = read_curves(read, "wall_retention", "plays", series=4)
     counts = np.concatenate([s.curves for s in rows.sums], axis=1) if rows.sums else None
     if counts is None:
-        return curve_result(read, rows, (), (), WAITING)
+        return curve_result(read, rows, (), {}, WAITING)
     plays = np.repeat([s.plays for s in rows.sums], [s.curves.shape[1] for s in rows.sums])
     sessions, starts, stops, skips = counts
+    known, missing = typical(read, rows, "typical_retention")
     return curve_result(
         read,
         rows,
         (
+            *known,
             ("sessions", sessions.tolist()),
             ("retention", np.round(sessions / plays, 6).tolist()),
             ("starts", starts.tolist()),
             ("stops", stops.tolist()),
             ("skips", skips.tolist()),
         ),
-        ("typical_retention",),
+        missing,
         WAITING,
     )

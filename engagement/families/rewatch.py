@@ -7,6 +7,7 @@ import numpy as np
 from engagement.families import WAITING, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
 from engagement.families.read import Read, curve_result, read_curves
+from engagement.families.typical import typical
 
 REWATCH = Resource(
     name="rewatch",
@@ -41,17 +42,19 @@ def read(read: Read) -> Result:
     """One row per content second over the window, or per second of each published piece."""
     rows = read_curves(read, "wall_rewatch", "plays", series=2)
     if not rows.sums:
-        return curve_result(read, rows, (), (), WAITING)
+        return curve_result(read, rows, (), {}, WAITING)
     times_played, rewatches = np.concatenate([s.curves for s in rows.sums], axis=1)
     plays = np.repeat([s.plays for s in rows.sums], [s.curves.shape[1] for s in rows.sums])
+    known, missing = typical(read, rows, "typical_audience_watch_ratio")
     return curve_result(
         read,
         rows,
         (
+            *known,
             ("times_played", times_played.tolist()),
             ("rewatches", rewatches.tolist()),
             ("audience_watch_ratio", np.round(times_played / plays, 6).tolist()),
         ),
-        ("typical_audience_watch_ratio",),
+        missing,
         WAITING,
     )

@@ -25,6 +25,7 @@ from engagement.pipeline.publish_danmu import publish_danmu
 from engagement.pipeline.publish_fanbases import Library, publish_due
 from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
+from engagement.pipeline.typical import Shapes, publish_typical
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
 
@@ -266,11 +267,13 @@ def _publish_protected(holders: Holders, run: Ingest, summary: Summary, progress
     """What is noised once: who they are and whose fans, of the weeks that have settled."""
     with acting_as(PUBLISH):
         found = list(subjects())
-    library = Library(holders)
+    library, shapes = Library(holders), Shapes()
     for number, subject in enumerate(found):
         progress("weeks", number, len(found))
         done = publish_people(subject, holders, settled_until(), ingest=run)
         summary.releases += len(done) + len(publish_due(subject, library, ingest=run))
+        done = publish_typical(subject.title, holders, shapes, settled_until(), ingest=run)
+        summary.releases += len(done)
     progress("weeks", len(found), len(found))
 
 

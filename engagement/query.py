@@ -8,8 +8,8 @@ exactly as one that does not exist; a window or territory beyond it is OutsideSc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from engagement.families import Resource, Result
 from engagement.families.read import Read, block_arrays, fetch
@@ -120,6 +120,49 @@ def releases(scope: Scope) -> list[dict[str, object]]:
         for id_, kind, title_id, day, done_at, engine, metric_version, waiting in rows
         if _sees_release(scope, title_id, kind, day)
     ]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A settled number that has changed. `adjusts` a closed month, or restates what was shown."""
+
+    title_id: int
+    family: str
+    territory: str
+    window: Window
+    metric: str
+    old: int | None
+    new: int | None
+    at: datetime
+    adjusts: bool
+
+
+def changes(scope: Scope) -> list[Change]:
+    """Restatements and adjustments of numbers that the scope could read, newest first."""
+    found = []
+    with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
+        for view, adjusts in (("wall_restatement", False), ("wall_adjustment", True)):
+            rows = fetch(
+                # the view's name is this module's own, never a caller's
+                'SELECT fact.title_id, fact.family, fact.territory, fact."from",'  # noqa: S608
+                " fact.until, fact.metric, fact.old, fact.new, fact.at"
+                f" FROM {view} AS fact WHERE fact.title_id = ANY(%s)",
+                [list(scope.titles())],
+            )
+            found += [
+                Change(title, family, where, Window(since, until), metric, old, new, at, adjusts)
+                for title, family, where, since, until, metric, old, new, at in rows
+            ]
+    return sorted(
+        (c for c in found if _could_read(scope, c)), key=lambda c: (c.at, c.metric), reverse=True
+    )
+
+
+def _could_read(scope: Scope, change: Change) -> bool:
+    return any(
+        e.reaches(change.territory) and e.window.holds(change.window)
+        for e in scope.tuples(change.title_id, [change.family])
+    )
 
 
 def _sees_release(scope: Scope, title_id: int, kind: str, day: date | None) -> bool:

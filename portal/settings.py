@@ -53,6 +53,9 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or (
 # workers never hold the publisher's or the owner's.
 _LOGIN_OF_COMMAND = {
     "ingest": "publish",
+    "rebuild": "publish",
+    "check_freshness": "publish",
+    "close_month": "publish",
     "load_sample": "owner",
     "migrate": "owner",
     "makemigrations": "owner",

@@ -231,7 +231,7 @@ def revoke(cast: Cast, grant: Grant) -> None:
 
 
 def expire(cast: Cast, grant: Grant) -> None:
-    grants.expire(grant, at=django_timezone.now() - timedelta(seconds=1), by=cast.stella)
+    grants.expire(grant, at=django_timezone.now() - timedelta(hours=1), by=cast.stella)
 
 
 def suspend(cast: Cast, grant: Grant) -> None:

@@ -72,6 +72,12 @@ def ingest(
         progress("files", number, len(files))
         land(file, options, maps.get(file.root, {}), run, summary)
     progress("files", len(files), len(files))
+    publish_all(run, summary, holders, progress)
+    return summary
+
+
+def publish_all(run: Ingest, summary: Summary, holders: Holders, progress: Progress) -> None:
+    """Publish every unit that is not as its Sources are, settle days, and end the run."""
     _publish_stale_segments(run, summary, progress)
     _publish_stale_danmu(run, summary, progress)
     _settle(summary, progress)
@@ -82,7 +88,6 @@ def ingest(
         run.finished_at = timezone.now()
         run.summary = summary.as_json()
         run.save(update_fields=["finished_at", "summary"])
-    return summary
 
 
 def _withdraw(names: Sequence[str], summary: Summary) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -156,24 +157,59 @@ def land(
     )
     with acting_as(PUBLISH):
         source.save()
+    try:
+        landed = _read(place, file.name, options, title_map, said, timezone.now())
+    except Quarantined as error:
+        _quarantine(file, error, source, run, summary)
+        return
+    _take_in(source, landed, summary)
+
+
+def _read(
+    place: Path,
+    name: str,
+    options: Options,
+    title_map: Mapping[tuple[str, str], str],
+    said: Mapping[str, Any],
+    now: datetime,
+) -> Landed:
+    """Read kept bytes by the catalogue as it is. Raises Quarantined."""
+    with acting_as(PUBLISH):
         runtimes = dict(Title.objects.values_list("key", "runtime_s"))
         series = Title.objects.filter(kind=Title.Kind.SERIES).values_list("key", flat=True)
         catalogue = Catalogue(runtimes, frozenset(series))
     reading = Reading(
         home=settings.HOME_TERRITORY,
         zone=ZoneInfo(settings.TIME_ZONE),
-        now=timezone.now(),
+        now=now,
         title_map=title_map,
         beside=kept_beside(said),
     )
+    return formats.read(place, name=name, options=options, catalogue=catalogue, settings=reading)
+
+
+def stage_again(source: Source) -> None:
+    """Stage a live Source's rows anew from its kept bytes, as they were read when they landed.
+
+    Raises Refused where the bytes are gone, or cannot be read any more.
+    """
+    place = Path(settings.SOURCES) / source.sha256
+    if not place.exists():
+        raise Refused(f"the bytes of {source.name} are gone from {settings.SOURCES}")
+    said = source.options
+    options = Options(
+        title=said.get("title"),
+        territory=said.get("territory"),
+        day=date.fromisoformat(said["day"]) if said.get("day") else None,
+        format=said.get("format") or source.format or None,
+    )
+    bare = Path(source.name).name
+    mapped = {(bare, part): title for part, title in said.get("map", {}).items()}
     try:
-        landed = formats.read(
-            place, name=file.name, options=options, catalogue=catalogue, settings=reading
-        )
+        landed = _read(place, source.name, options, mapped, said, source.landed_at)
     except Quarantined as error:
-        _quarantine(file, error, source, run, summary)
-        return
-    _take_in(source, landed, summary)
+        raise Refused(f"{source.name} cannot be read again: {error.problem}") from error
+    staging.stage(source.pk, landed.kind, landed.table)
 
 
 def _said(

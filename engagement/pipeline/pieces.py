@@ -6,7 +6,7 @@ Runs inside the transaction of publish.py, on the title's lock.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -28,6 +28,7 @@ from engagement.models import (
 )
 from engagement.pipeline import sketches
 from engagement.pipeline.protect import Cell, Piece, Plan, protect
+from engagement.pipeline.restate import Totals, restate
 from engagement.pipeline.rollup import SERIES
 from engagement.pipeline.sketches import Viewers
 from engagement.scope import ALL
@@ -38,7 +39,7 @@ _SOME_BYTES = 24 + 8 * settings.FLOOR
 _BATCH = 500
 
 
-def cut(title: Title, days: set[date], settled_until: date) -> None:
+def cut(title: Title, days: Collection[date], settled_until: date) -> None:
     """Publish what the settled days allow. `days` are those whose partials were swapped."""
     stored = list(PublishedPiece.objects.filter(title=title))
     kept = {Piece(p.territory, p.from_day, p.until, frozenset(p.devices)): p for p in stored}
@@ -50,14 +51,45 @@ def cut(title: Title, days: set[date], settled_until: date) -> None:
     }
     plan = protect(_cells(title, settled_until), list(kept), changed, floor=settings.FLOOR)
     gone = [*plan.withdrawn, *(p for p in plan.fresh if p in kept)]
+    before = _plays(title, gone)
     for piece in gone:
         _withdraw(title, piece)
     _count(title, plan.fresh)
+    _restate(title, before, _plays(title, gone))
     for piece, row in kept.items():
         waiting = plan.held.get(piece, 0)
         if piece not in gone and row.waiting != waiting:
             PublishedPiece.objects.filter(pk=row.pk).update(waiting=waiting)
     _say_who_waits(title, plan, settled_until)
+
+
+def _plays(title: Title, pieces: Sequence[Piece]) -> Totals:
+    """The plays that published curves count, by piece."""
+    wanted = {(p.since, p.until, p.territory) for p in pieces}
+    return {
+        key: {"plays": plays}
+        for *key_parts, plays in RetentionFact.objects.filter(
+            title=title, from_day__in=[p.since for p in pieces]
+        ).values_list("from_day", "until", "territory", "plays")
+        if (key := tuple(key_parts)) in wanted
+    }
+
+
+def _restate(title: Title, before: Totals, after: Totals) -> None:
+    """Both curve families: their pieces are one."""
+    days = {since for since, _, _ in before}
+    if not days:
+        return
+    releases = {
+        r.day: r
+        for r in Release.objects.filter(
+            kind=Release.Kind.SEGMENTS, title=title, day__in=days, state=Release.State.DONE
+        )
+        if r.day is not None
+    }
+    known = {key: totals for key, totals in before.items() if key[0] in releases}
+    for family in ("retention", "rewatch"):
+        restate(title, family, known, after, releases)
 
 
 def _cells(title: Title, settled_until: date) -> dict[date, dict[tuple[str, str], Cell]]:

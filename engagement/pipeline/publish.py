@@ -20,6 +20,7 @@ from engagement.models import DayPartial, Ingest, Release, Source, Title, Viewin
 from engagement.pipeline import staging
 from engagement.pipeline.episodes import forget_carried_on
 from engagement.pipeline.pieces import cut
+from engagement.pipeline.restate import adjust, closed_days, restate, viewing_totals
 from engagement.pipeline.rollup import CellPartial
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL
@@ -132,25 +133,35 @@ def publish_segments(
     with locked(title):
         if units:
             check_sources(title, Source.Kind.SEGMENTS, seen)
-        _swap_days(title, units, releases)
+        by_day = {u.day: release for u, release in zip(units, releases, strict=True)}
+        closed = closed_days(by_day)
+        before = viewing_totals(title, by_day, settled_until)
+        _swap_days(title, units, releases, closed)
         finish(releases, [u.sources for u in units])
-        cut(title, {u.day for u in units}, settled_until)
+        restate(title, "viewing", before, viewing_totals(title, by_day, settled_until), by_day)
+        adjust(title, closed, by_day)
+        cut(title, by_day.keys() - closed, settled_until)
         if units:
             forget_carried_on(title, min(u.day for u in units))
     return releases
 
 
-def _swap_days(title: Title, units: Sequence[Unit], releases: Sequence[Release]) -> None:
+def _swap_days(
+    title: Title, units: Sequence[Unit], releases: Sequence[Release], closed: set[date]
+) -> None:
+    """Days of closed months keep the numbers they were settled with."""
     days = [u.day for u in units]
     DayPartial.objects.filter(title=title, day__in=days).delete()
-    ViewingFact.objects.filter(title=title, from_day__in=days, device=ALL).delete()
+    ViewingFact.objects.filter(
+        title=title, from_day__in=[d for d in days if d not in closed], device=ALL
+    ).delete()
     partials, totals = [], []
     for unit, release in zip(units, releases, strict=True):
         release.rows, release.rejected = unit.rows, dict(unit.rejected)
         release.reaches, release.people_file = unit.reaches, unit.people_file
         for partial in unit.partials:
             partials.append(_stored(title, partial))
-            if partial.device == ALL:
+            if partial.device == ALL and unit.day not in closed:
                 totals.append(_total(title, partial, release))
     DayPartial.objects.bulk_create(partials, _BATCH)
     ViewingFact.objects.bulk_create(totals, _BATCH)
@@ -190,21 +201,22 @@ def _total(title: Title, p: CellPartial, release: Release) -> ViewingFact:
     )
 
 
-def titles_with_loose_days(settled_until: date) -> list[Title]:
-    """Titles with settled days that no piece of `*` holds yet."""
+def titles_with_loose_days(settled_until: date, *, at_least: int = 0) -> list[Title]:
+    """Titles with settled days, of at least so many viewers, that no piece of `*` holds yet."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT DISTINCT partial.title_id
             FROM engagement_daypartial AS partial
             WHERE partial.territory = '*' AND partial.device = '*' AND partial.day < %s
+              AND partial.viewers >= %s
               AND NOT EXISTS (
                   SELECT FROM engagement_publishedpiece AS piece
                   WHERE piece.title_id = partial.title_id AND piece.territory = '*'
                     AND piece."from" <= partial.day AND partial.day < piece.until
               )
             """,
-            [settled_until],
+            [settled_until, at_least],
         )
         ids = [row[0] for row in cursor.fetchall()]
     return list(Title.objects.filter(pk__in=ids).order_by("pk"))

@@ -145,6 +145,10 @@ def _plain_times(table: pa.Table) -> pa.Table:
     return table
 
 
+def is_staged(source: int) -> bool:
+    return (_folder(source) / _UNITS).exists()
+
+
 def units(source: int) -> dict[str, dict[str, int]]:
     """How many rows a Source has by title_id and day ("" for danmu). Raises Missing."""
     try:

@@ -24,7 +24,7 @@ def version(**fields: Any) -> dict[str, Any]:
 
 def form(**fields: Any) -> dict[str, Any]:
     return {
-        "slug": "readers",
+        "slug": "admirers",
         "name_zh": "书迷",
         "name_en": "Readers",
         "versions-TOTAL_FORMS": "1",
@@ -40,7 +40,7 @@ def made(cast: Cast, staff: Staff) -> FanSet:
         reverse("admin:engagement_fanset_add"), form(**version(titles=[cast.film.pk]))
     )
     assert response.status_code == 302, response.context["errors"]
-    return FanSet.objects.get(slug="readers")
+    return FanSet.objects.get(slug="admirers")
 
 
 def test_a_rule_is_kept_with_its_day_and_its_maker(cast: Cast, staff: Staff, made: FanSet) -> None:

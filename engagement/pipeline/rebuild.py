@@ -1,0 +1,125 @@
+"""Counting anew what stands published, and telling what is not as it should be.
+
+A unit is redone through the same steps as after an ingest; nothing that was noised is drawn
+again. What is published afterwards is the same wherever its Sources are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from engagement.models import Ingest, Release, Source
+from engagement.pipeline import publish, staging, units
+from engagement.pipeline.holders import Holders
+from engagement.pipeline.ingest import Progress, publish_all
+from engagement.pipeline.landing import Refused, Summary, stage_again
+from engagement.roles import PUBLISH, acting_as
+from engagement.settling import settled_until
+
+_FROM_SOURCES = (
+    Release.Kind.SEGMENTS,
+    Release.Kind.DANMU,
+    Release.Kind.DISCUSSION,
+    Release.Kind.SHARES,
+)
+_LATE = timedelta(hours=6)
+"""A Release that is STARTED for longer was not finished."""
+
+
+def rebuild(
+    holders: Holders,
+    *,
+    title: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Summary:
+    """Redo the units of a title (by title_id) and the days [since, until); all without either.
+
+    Rows whose staging was lost are staged again from their kept bytes. Raises Refused.
+    """
+    summary = Summary()
+    with acting_as(PUBLISH):
+        live = list(Source.objects.filter(state=Source.State.LIVE).exclude(kind="titles"))
+    for number, source in enumerate(live):
+        progress("sources", number, len(live))
+        if not staging.is_staged(source.pk):
+            stage_again(source)
+    with acting_as(PUBLISH):
+        chosen = Release.objects.filter(kind__in=_FROM_SOURCES, state=Release.State.DONE)
+        if title is not None:
+            chosen = chosen.filter(title__key=title)
+            if not chosen.exists():
+                raise Refused(f"nothing is published of a title {title!r}")
+        if since is not None:
+            chosen = chosen.exclude(day__lt=since)
+        if until is not None:
+            chosen = chosen.exclude(day__gte=until)
+        chosen.update(input_digest="")  # as no rows have: publishing finds them stale
+        run = Ingest.objects.create()
+    publish_all(run, summary, holders, progress)
+    return summary
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, and what to do about it."""
+
+    what: str
+    todo: str
+
+
+def freshness() -> list[Finding]:
+    """What stands published but not as its Sources are, or was not finished. In the publisher's
+    role."""
+    found = [
+        Finding(f"{source.name}: its bytes are gone", "ingest the file again")
+        for source in Source.objects.filter(state=Source.State.LIVE).order_by("name")
+        if not (Path(settings.SOURCES) / source.sha256).exists()
+    ]
+    unstaged = [
+        source
+        for source in Source.objects.filter(state=Source.State.LIVE)
+        .exclude(kind="titles")
+        .order_by("name")
+        if not staging.is_staged(source.pk)
+    ]
+    found += [
+        Finding(f"{source.name}: its staged rows are gone", "manage.py rebuild")
+        for source in unstaged
+    ]
+    if not unstaged:
+        found += _stale()
+    for release in Release.objects.filter(
+        state=Release.State.STARTED, started_at__lt=timezone.now() - _LATE
+    ).select_related("title"):
+        unit = Release.objects.filter(
+            kind=release.kind, title=release.title, day=release.day, state=Release.State.DONE,
+            done_at__gt=release.started_at,
+        )  # fmt: skip
+        if not unit.exists():
+            found.append(Finding(f"{release} was started and never done", "manage.py ingest"))
+    return found
+
+
+def _stale() -> list[Finding]:
+    """Units to publish, and settled days that no piece holds though their viewers are enough."""
+    segments = units.stale_segments(units.live(Source.Kind.SEGMENTS))
+    found = [
+        Finding(f"segments {title} {day} is not as its sources are", "manage.py ingest")
+        for day, titles in sorted(segments.items())
+        for title in sorted(titles)
+    ]
+    found += [
+        Finding(f"danmu {title} is not as its sources are", "manage.py ingest")
+        for title in sorted(units.stale_danmu(units.live(Source.Kind.DANMU)))
+    ]
+    return found + [
+        Finding(f"{title.key} has settled days that were not cut", "manage.py ingest")
+        for title in publish.titles_with_loose_days(settled_until(), at_least=settings.FLOOR)
+    ]

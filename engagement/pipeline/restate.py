@@ -1,0 +1,153 @@
+"""What changed after it had settled: restatements, and adjustments beside closed months.
+
+Both are written in the transaction of the swap that changes the numbers. A month is closed once
+it was settled with the partners: its published totals then stay, and what later files make of
+them stands beside, by title, territory and metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+
+from django.db.models import QuerySet, Sum
+
+from engagement.models import (
+    Adjustment,
+    ClosedMonth,
+    DayPartial,
+    Release,
+    Restatement,
+    Title,
+    ViewingFact,
+)
+from engagement.scope import ALL, Window
+
+METRICS = ("plays", "viewers", "watch_seconds", "completions", "finishers")
+MONEY = ("plays", "watch_seconds", "completions")
+"""What adds up over the days of a month."""
+
+Key = tuple[date, date, str]
+"""(from, until, territory)"""
+Totals = Mapping[Key, Mapping[str, int]]
+
+
+def closed_days(days: Iterable[date]) -> set[date]:
+    """Those of `days` that lie in a closed month."""
+    months = set(ClosedMonth.objects.values_list("month", flat=True))
+    return {d for d in days if d.replace(day=1) in months}
+
+
+def month_of(day: date) -> Window:
+    first = day.replace(day=1)
+    return Window(first, (first + timedelta(days=31)).replace(day=1))
+
+
+def viewing_totals(title: Title, days: Iterable[date], settled_until: date) -> Totals:
+    """The exact totals of settled days, as they stand published."""
+    facts = ViewingFact.objects.filter(
+        title=title, device=ALL, from_day__in=list(days), from_day__lt=settled_until
+    )
+    return {(f.from_day, f.until, f.territory): {m: getattr(f, m) for m in METRICS} for f in facts}
+
+
+def restate(
+    title: Title,
+    family: str,
+    before: Totals,
+    after: Totals,
+    releases: Mapping[date, Release],
+) -> None:
+    """Write old and new of every number that stood settled before and is another now.
+
+    A number that vanished has no new one, and one of a territory that is new no old one; a day
+    that had nothing published is no restatement.
+    """
+    published = {(since, until) for since, until, _ in before}
+    rows = []
+    for key in sorted({*before, *after}):
+        since, until, territory = key
+        if (since, until) not in published:
+            continue
+        old, new = before.get(key, {}), after.get(key, {})
+        rows += [
+            Restatement(
+                title=title,
+                family=family,
+                territory=territory,
+                from_day=since,
+                until=until,
+                metric=metric,
+                old=old.get(metric),
+                new=new.get(metric),
+                release=releases[since],
+            )
+            for metric in sorted({*old, *new})
+            if old.get(metric) != new.get(metric)
+        ]
+    Restatement.objects.bulk_create(rows)
+
+
+def adjust(title: Title, days: Iterable[date], releases: Mapping[date, Release]) -> None:
+    """Write what closed months' totals would be now, where that is another than last said."""
+    last_of: dict[Window, date] = {}
+    for day in sorted(days):
+        last_of[month_of(day)] = day
+    rows = []
+    for month, day in last_of.items():
+        published = _by_territory(
+            ViewingFact.objects.filter(
+                title=title, device=ALL, from_day__gte=month.since, until__lte=month.until
+            )
+        )
+        counted = _by_territory(
+            DayPartial.objects.filter(
+                title=title, device=ALL, day__gte=month.since, day__lt=month.until
+            )
+        )
+        said = {
+            (a.territory, a.metric): a.new
+            for a in Adjustment.objects.filter(
+                title=title, from_day=month.since, until=month.until
+            ).order_by("at", "pk")
+        }
+        for territory in sorted({*published, *counted, *(t for t, _ in said)}):
+            for metric in MONEY:
+                settled = published.get(territory, {}).get(metric, 0)
+                old = said.get((territory, metric), settled)
+                new = counted.get(territory, {}).get(metric, 0)
+                if new != old:
+                    rows.append(
+                        Adjustment(
+                            title=title,
+                            family="viewing",
+                            territory=territory,
+                            from_day=month.since,
+                            until=month.until,
+                            metric=metric,
+                            old=old,
+                            new=new,
+                            difference=new - old,
+                            release=releases[day],
+                        )
+                    )
+    Adjustment.objects.bulk_create(rows)
+
+
+def _by_territory(
+    rows: QuerySet[ViewingFact] | QuerySet[DayPartial],
+) -> dict[str, dict[str, int]]:
+    sums = rows.order_by().values_list("territory").annotate(*(Sum(m) for m in MONEY))
+    return {t: dict(zip(MONEY, map(int, totals), strict=True)) for t, *totals in sums}
+
+
+class NotSettled(Exception):
+    """A month that still changes cannot be closed."""
+
+
+def close_month(month: date, *, by: str, settled_until: date) -> ClosedMonth:
+    """Close a month for settlement. Raises NotSettled; a closed one stays as it is."""
+    window = month_of(month)
+    if settled_until < window.until:
+        raise NotSettled(f"{window.since:%Y-%m} has days that have not settled yet")
+    return ClosedMonth.objects.get_or_create(month=window.since, defaults={"closed_by": by})[0]

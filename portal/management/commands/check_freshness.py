@@ -1,0 +1,25 @@
+"""manage.py check_freshness: exit 1 where something published is not as its sources are."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from engagement.pipeline.rebuild import freshness
+from engagement.roles import PUBLISH, acting_as
+
+
+class Command(BaseCommand):
+    help = "Say what is stale, unfinished or gone, and what to do; exit 1 where anything is."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with acting_as(PUBLISH):
+            found = freshness()
+        for finding in found:
+            self.stdout.write(f"{finding.what}: {finding.todo}")
+        if found:
+            sys.exit(1)
+        if options["verbosity"]:
+            self.stdout.write("everything published is as its sources are")

@@ -167,6 +167,7 @@ def _families(days: Days) -> dict[str, float]:
             Path(out) / f"{partial.day}.people.parquet",
             compression="zstd",
             compression_level=1,
+            use_dictionary=["title_id", *rollup.WORDS],
         )
 
     with tempfile.TemporaryDirectory(prefix="dailies-families-") as out:

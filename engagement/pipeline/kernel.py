@@ -1003,6 +1003,7 @@ def spread(
     differences too. False where one does not fit 16 bits.
     """
     seconds = (room.shape[1] - head) // SERIES_COUNT
+    room[:, head:] = 0
     for i in range(low, high):
         t = second[i]
         for s in range(SERIES_COUNT):

@@ -641,6 +641,8 @@ def _packed(
     over_devices = np.flatnonzero(place[:, 2] == 0)
     edges = [*_changes(place[over_devices, 0]).tolist(), len(over_devices)]
     compress = zstandard.ZstdCompressor(level=curves.LEVEL).compress
+    longest = len(SERIES) * int(seconds.max(initial=0)) + 3
+    scratch = np.empty((len(known) + 1) * longest, np.int16)  # for every title in turn
     for low, high in pairwise(edges):
         which = over_devices[low:high]
         t = int(place[which[0], 0])
@@ -648,7 +650,7 @@ def _packed(
         for n, cell in enumerate(which[1:].tolist()):
             local[to_known[territories[place[cell, 1] - 1]]] = n + 1
         width = len(curves.header(2, 5, 0)) // 2 + len(SERIES) * int(seconds[t])
-        room = np.zeros((len(which), width), np.int16)
+        room = scratch[: len(which) * width].reshape(len(which), width)
         head = np.frombuffer(curves.header(2, len(SERIES), int(seconds[t])), np.int16)
         room[:, : len(head)] = head
         begin, end = bounds[names[t]]

@@ -16,12 +16,18 @@ from engagement.families.read import Read, block_arrays, fetch
 from engagement.families.registry import READERS, RESOURCES, VIEW_OF_FAMILY
 from engagement.models import Title
 from engagement.roles import READER, acting_as
-from engagement.scope import ALL, EVER, Part, Query, Refused, Scope, Window
+from engagement.scope import ALL, EVER, OutsideScope, Part, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 
 _FAMILIES_OF_KIND = {
     "segments": frozenset({"viewing", "retention", "rewatch"}),
     "danmu": frozenset({"danmu"}),
+    "discussion": frozenset({"discussion"}),
+    "shares": frozenset({"sharing"}),
+    "demographics": frozenset({"demographics"}),
+    "geography": frozenset({"geography"}),
+    "fanbases": frozenset({"fanbases"}),
+    "typical": frozenset({"retention", "rewatch"}),
 }
 
 
@@ -36,9 +42,29 @@ def resource_for(name: str) -> Resource:
 def clip(query: Query, scope: Scope) -> Query | None:
     """The query narrowed to what the scope grants; None where nothing of it is granted.
 
-    Raises Refused where the title or family is not in scope.
+    A derived resource is clipped to what the first of its sources reaches that is granted any
+    of it. Raises Refused where the title or family is not in scope.
     """
-    return scope.clip(query, [resource_for(query.resource).family])
+    in_scope = False
+    for families in resource_for(query.resource).sources:
+        try:
+            clipped = scope.clip(query, families)
+        except Refused:
+            continue
+        in_scope = True
+        if clipped is not None:
+            return clipped
+    if not in_scope:
+        raise Refused
+    return None
+
+
+def families_of(resource: Resource, scope: Scope, title_id: int) -> tuple[str, ...]:
+    """The families by which the scope reads a resource of the title. Raises Refused."""
+    for families in resource.sources:
+        if scope.tuples(title_id, families):
+            return families
+    raise Refused
 
 
 def run(query: Query, scope: Scope) -> Result:
@@ -137,24 +163,57 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
     return Window(since, until) if since else None
 
 
-def _with_notes(result: Result, title: Title, scope: Scope) -> Result:
+def sources_of(query: Query, scope: Scope) -> tuple[tuple[str, ...], ...]:
+    """The sets of families that an answer to the query is computed from. Raises as `run` does."""
+    _, granted = _granted(resource_for(query.resource), query, scope)
+    return tuple(granted)
+
+
+def _granted(
+    resource: Resource, query: Query, scope: Scope
+) -> tuple[tuple[Part, ...], dict[tuple[str, ...], tuple[Part, ...]]]:
+    """The blocks of the answer, and for each source that grants all of them its reach.
+
+    The first source that is granted what was asked says which blocks; another one that does
+    not hold them all has no part in the answer. Raises as `run` does.
+    """
+    outside: OutsideScope | None = None
+    parts: tuple[Part, ...] = ()
+    granted: dict[tuple[str, ...], tuple[Part, ...]] = {}
+    for families in resource.sources:
+        asked = replace(query, parts=parts) if parts else query
+        try:
+            parts = scope.check(asked, families)
+        except Refused:
+            continue
+        except OutsideScope as error:
+            outside = outside or error
+            continue
+        granted[families] = scope.reach(query.title_id, families, parts)
+    if not granted:
+        raise outside or Refused
+    return parts, granted
+
+
+def _with_notes(result: Result, read: Read, title: Title, scope: Scope) -> Result:
     """The result as it is answered: whether it was clipped, is provisional, is sample data."""
     query, notes = result.asked, list(result.notes)
-    if query.parts is not None and _is_narrower(query, result, scope):
+    if query.parts is not None and _is_narrower(read, scope):
         notes.append("clipped")
     if query.window.until > settled_until():
         notes.append("provisional")
     return replace(result, notes=tuple(notes), sample=title.sample)
 
 
-def _is_narrower(query: Query, result: Result, scope: Scope) -> bool:
+def _is_narrower(read: Read, scope: Scope) -> bool:
     """True where days that were asked for, or a whole territory that is granted, are missing."""
+    query = read.query
     if query.window == EVER:
         return False
-    granted = scope.granted(query.title_id, [result.resource.family])
+    granted = scope.granted(query.title_id, next(iter(read.granted)))
     wanted = {query.territory} if query.territory else {p.territory for p in granted}
-    return any(p.window != query.window for p in result.answered) or not wanted <= {
-        p.territory for p in result.answered
+    return any(p.window != query.window for p in read.parts) or not wanted <= {
+        p.territory for p in read.parts
     }
 
 
@@ -163,19 +222,44 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
     reads of its titles and little else. Raises as `run` does.
     """
     asked = list(queries)
-    titles = Title.objects.only("runtime_s", "sample").in_bulk({q.title_id for q in asked})
+    titles = Title.objects.only("runtime_s", "sample", "kind").in_bulk({q.title_id for q in asked})
     reads = []
     for query in asked:
         resource = resource_for(query.resource)
-        parts = scope.check(query, [resource.family])
+        parts, granted = _granted(resource, query, scope)
         if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
             raise ValueError(f"{resource.name} has no grain {query.grain!r}")
-        reach = scope.reach(query.title_id, [resource.family], parts)
-        runtime_s = titles[query.title_id].runtime_s
-        reads.append(Read(resource, query, parts, reach, scope.exit, runtime_s, scope.partner_id))
+        reach = next(iter(granted.values()))
+        title = titles[query.title_id]
+        reads.append(
+            Read(
+                resource,
+                query,
+                parts,
+                reach,
+                scope.exit,
+                title.runtime_s,
+                scope.partner_id,
+                granted,
+                _children(title, resource, scope) if title.kind == Title.Kind.SERIES else {},
+            )
+        )
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
-    return [_with_notes(result, titles[result.asked.title_id], scope) for result in results]
+    return [
+        _with_notes(result, read, titles[result.asked.title_id], scope)
+        for result, read in zip(results, reads, strict=True)
+    ]
+
+
+def _children(series: Title, resource: Resource, scope: Scope) -> dict[int, tuple[Part, ...]]:
+    """What is granted of each of a series' children for the resource's family."""
+    families = [resource.family]
+    children = Title.objects.filter(parent_id=series.pk, pk__in=scope.titles())
+    return {
+        child: scope.reach(child, families, scope.granted(child, families))
+        for child in children.values_list("pk", flat=True)
+    }
 
 
 def measured_each(

@@ -113,7 +113,7 @@ def _plan(claim: Claim) -> _Plan:
         chapters = content(scope, Window(bundle.from_day, bundle.until))
     if not chapters:
         raise Failed(Failure.NOTHING, "nothing settled is granted in the period")
-    return _Plan(bundle, scope, chapters, tuples_of(chapters))
+    return _Plan(bundle, scope, chapters, tuples_of(chapters, scope))
 
 
 def _answers(claim: Claim, plan: _Plan) -> list[dict[str, Result]]:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from engagement.families.registry import RESOURCES
 from engagement.models import Title
-from engagement.query import clip
+from engagement.query import clip, sources_of
 from engagement.scope import OutsideScope, Part, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 from partners.access import scope_for
@@ -35,7 +35,9 @@ class CannotAsk(Exception):
 
 @dataclass(frozen=True)
 class Covered:
-    """One tuple of what a file was made under."""
+    """One tuple of what a file was made under; `family` is several, parted by |, where numbers
+    are derived from families that one grant must hold together.
+    """
 
     title_id: int
     family: str
@@ -139,7 +141,7 @@ def content(scope: Scope, window: Window) -> list[Chapter]:
         queries = [
             clipped
             for resource in RESOURCES.values()
-            if resource.family in families
+            if resource.opened_by(families)
             if (clipped := clip(Query(title.pk, resource.name, settled), scope)) is not None
         ]
         if queries:
@@ -147,12 +149,13 @@ def content(scope: Scope, window: Window) -> list[Chapter]:
     return chapters
 
 
-def tuples_of(chapters: Iterable[Chapter]) -> list[Covered]:
+def tuples_of(chapters: Iterable[Chapter], scope: Scope) -> list[Covered]:
     """Every (title, family, territory, window) that the chapters answer from."""
     found = {
-        (query.title_id, RESOURCES[query.resource].family, part): None
+        (query.title_id, "|".join(families), part): None
         for chapter in chapters
         for query in chapter.queries
+        for families in sources_of(query, scope)
         for part in query.parts or ()
     }
     return [Covered(*key) for key in found]
@@ -170,7 +173,7 @@ def _is_inside(entry: dict[str, Any], scope: Scope) -> bool:
     window = Window(date.fromisoformat(entry["from"]), date.fromisoformat(entry["until"]))
     query = Query(entry["title_id"], entry["family"], window, entry["territory"])
     try:
-        scope.check(query, [entry["family"]])
+        scope.check(query, entry["family"].split("|"))
     except (Refused, OutsideScope):
         return False
     return True

@@ -16,9 +16,15 @@ import numpy as np
 from datasketches import update_theta_sketch
 
 from engagement import curves
+from engagement.families.registry import FAMILIES
 from engagement.models import (
     DanmuComment,
     DanmuFact,
+    DemographicsFact,
+    FanbaseFact,
+    FanSet,
+    FanSetVersion,
+    GeographyFact,
     Release,
     RetentionFact,
     RewatchFact,
@@ -59,7 +65,7 @@ class Cast:
         grant = Grant.objects.create(
             **{
                 "partner": partner,
-                "families": ["viewing", "retention", "rewatch", "danmu"],
+                "families": list(FAMILIES),
                 "territories": ["*"],
                 "exits": ["web", "export", "email", "api"],
                 "valid_from": datetime(2026, 1, 1, tzinfo=UTC),
@@ -165,6 +171,7 @@ def write_facts(title: Title, base: int) -> None:
             }
             rows += _viewing(title, plays, cell | {"release": release})
             rows += _danmu(base, offset, cell | {"release": danmu})
+            rows += _people(plays, cell | {"release": release})
     for model in {type(row) for row in rows}:
         model.objects.bulk_create([row for row in rows if type(row) is model])
 
@@ -195,6 +202,32 @@ def _viewing(title: Title, plays: int, cell: dict[str, Any]) -> list[Any]:
         ),
         RewatchFact(
             **cell, plays=plays, curves=curves.pack(np.stack([sessions + rewatches, rewatches]))
+        ),
+    ]
+
+
+def _people(plays: int, cell: dict[str, Any]) -> list[Any]:
+    """Who they are, as of periods of a day. Fans are told to everyone who is granted the title."""
+    survival = [round(1 - n / 40, 2) for n in range(20)]
+    numbers = {"viewers": plays, "finishers": plays // 2, "survival": survival}
+    fans = FanSetVersion.objects.filter(fan_set__slug="readers").first()
+    if fans is None:
+        readers = FanSet.objects.create(slug="readers", name_zh="书迷", name_en="Readers")
+        fans = FanSetVersion.objects.create(
+            fan_set=readers, version=1, from_day=DAY, rule="finished", defined_by="stella"
+        )
+    return [
+        DemographicsFact(**cell, **numbers, age_band="18-24", gender="female"),
+        GeographyFact(**cell, **numbers, region="rest"),
+        FanbaseFact(
+            **cell,
+            fan_set=fans,
+            viewers_in_common=plays,
+            share_of_title=0.5,
+            lift=2.0,
+            lift_low=1.5,
+            lift_high=2.5,
+            hidden_reason="share_of_fan_set:not_measured",
         ),
     ]
 

@@ -32,7 +32,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("dailies")
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(
+    os.environ.get("DAILIES_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from django.db.utils import DatabaseError, ProgrammingError
 from django.utils import timezone as django_timezone
 
 from engagement import query
-from engagement.families.registry import RESOURCES
+from engagement.families.registry import FAMILIES, RESOURCES
 from engagement.roles import PARTNER, READER, STAFF, WEB, WORKER, acting_as
 from engagement.scope import Entitled, OutsideScope, Query, Refused, Scope, Window
 from partners import grants
@@ -156,6 +156,76 @@ def test_grants_are_unioned_as_whole_tuples(walls: str, cast: Cast) -> None:
             query.run(ask(cast.hidden.pk, resource, window=window, territory=territory), scope)
 
 
+# --- a table that is derived from several families ---------------------------------------------
+def moments_of(cast: Cast, **fields: Any) -> list[tuple[str, str]]:
+    """(kind, families) of the moments of Aurora's title that the cast grants nothing of."""
+    result = query.run(ask(cast.hidden.pk, "moments", **fields), scope_for(cast.alice, "web"))
+    return [(str(r["kind"]), str(r["families"])) for r in result.rows()]
+
+
+OF_RETENTION = [("opening", "retention"), ("stop", "retention")]
+OF_REWATCH = [("rewatch", "rewatch")]
+OF_BOTH = [("danmu_peak", "danmu|retention")]
+
+
+@pytest.mark.parametrize(
+    ("families", "expected"),
+    [
+        (["retention"], OF_RETENTION),
+        (["rewatch"], OF_REWATCH),
+        (["retention", "rewatch"], OF_RETENTION + OF_REWATCH),
+        (["retention", "danmu"], OF_RETENTION + OF_BOTH),
+        (["retention", "rewatch", "danmu"], OF_RETENTION + OF_REWATCH + OF_BOTH),
+    ],
+)
+def test_moments_of_families_that_are_not_granted_are_absent(
+    walls: str, cast: Cast, families: list[str], expected: list[tuple[str, str]]
+) -> None:
+    cast.grant(cast.aurora, cast.hidden, families=families)
+    assert moments_of(cast) == expected
+
+
+@pytest.mark.parametrize("families", [["danmu"], ["viewing"], ["danmu", "viewing"]])
+def test_moments_without_a_family_that_makes_one_are_refused(
+    walls: str, cast: Cast, families: list[str]
+) -> None:
+    cast.grant(cast.aurora, cast.hidden, families=families)
+    with pytest.raises(Refused):
+        moments_of(cast)
+
+
+def test_a_moment_of_two_families_needs_both_in_one_tuple(walls: str, cast: Cast) -> None:
+    cast.grant(cast.aurora, cast.hidden, families=["retention"])
+    cast.grant(cast.aurora, cast.hidden, families=["danmu", "rewatch"])
+    assert moments_of(cast) == OF_RETENTION + OF_REWATCH
+    cast.grant(cast.aurora, cast.hidden, families=["danmu", "retention"], territories=["CN"])
+    assert moments_of(cast) == OF_RETENTION + OF_REWATCH  # not for all that is answered
+    assert moments_of(cast, territory="CN") == OF_RETENTION + OF_REWATCH + OF_BOTH
+
+
+def test_moments_are_of_one_window_and_another_family_does_not_widen_it(
+    walls: str, cast: Cast
+) -> None:
+    half = DAY + timedelta(days=5)
+    early, late = Window(DAY, half), Window(half, WHOLE.until)
+    cast.grant(cast.aurora, cast.hidden, families=["retention"], data_until=half)
+    cast.grant(cast.aurora, cast.hidden, families=["rewatch"], data_from=half)
+    scope = scope_for(cast.alice, "web")
+    assert moments_of(cast, window=early) == OF_RETENTION
+    assert moments_of(cast, window=late) == OF_REWATCH
+    with pytest.raises(OutsideScope) as refused:
+        moments_of(cast)
+    assert {p.window.until for p in refused.value.granted} == {half}
+    clipped = query.clip(ask(cast.hidden.pk, "moments"), scope)
+    assert clipped is not None
+    result = query.run(clipped, scope)
+    assert "clipped" in result.notes
+    assert set(result.data["families"]) == {"retention"}
+    only_late = query.clip(ask(cast.hidden.pk, "moments", window=late), scope)
+    assert only_late is not None
+    assert set(query.run(only_late, scope).data["families"]) == {"rewatch"}
+
+
 def revoke(cast: Cast, grant: Grant) -> None:
     grants.revoke(grant, by=cast.stella)
 
@@ -248,7 +318,7 @@ def test_text_that_may_not_leave_stays_on_the_page(walls: str, cast: Cast) -> No
 # --- Postgres alone ----------------------------------------------------------------------------
 def forged(cast: Cast, exit: str = "web") -> Scope:
     """A scope of Aurora's in which Python would allow everything."""
-    everything = frozenset({"viewing", "retention", "rewatch", "danmu"})
+    everything = frozenset(FAMILIES)
     return Scope(
         cast.aurora.pk,
         exit,

@@ -6,20 +6,22 @@ most families have one, danmu has its comments beside its counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from engagement.scope import Part, Query
 
-METRIC_VERSION = "1"
+METRIC_VERSION = "2"
 """Raised when a definition changes, so that an old bundle says by which rule it counted."""
 
 # Why a cell is empty.
 BELOW_FLOOR = "below_floor"
 WAITING = "waiting"
 NOT_MEASURED = "not_measured"
+TOO_UNCERTAIN = "too_uncertain"
+TOO_FEW_PARTNERS = "too_few_partners"
 
 Cell = int | float | str | date | None
 
@@ -37,13 +39,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Resource:
-    """One table of a family."""
+    """One table of a family.
+
+    A derived table names under `computed_from` the families of its rows: each entry is a set of
+    families that one granted tuple must hold for the rows computed from them. `family` is then
+    where the table stands on pages.
+    """
 
     name: str
     family: str
     title: Mapping[str, str]  # {"zh": ..., "en": ...}
     columns: tuple[Column, ...]
     curve: bool = False  # one row per content second, with grain window|day
+    computed_from: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def sources(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of families that each open the table, or a part of it."""
+        return self.computed_from or ((self.family,),)
+
+    def opened_by(self, families: Collection[str]) -> bool:
+        """Whether who may read `families` may ask for the table at all."""
+        return any(set(source) <= set(families) for source in self.sources)
 
     def column_names(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engagement.families import Resource, Result
 from engagement.families.columns import FROM, HIDDEN_REASON, TERRITORY, UNTIL, column
-from engagement.families.read import Read, arguments, fetch, within
+from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
 
 FANBASES = Resource(
     name="fanbases",
@@ -62,11 +62,11 @@ def read(read: Read) -> Result:
         'SELECT fact."from", fact.until, fact.territory, fact.fan_set, fact.viewers_in_common,'
         " fact.share_of_title, fact.share_of_fan_set, fact.lift, fact.lift_low, fact.lift_high,"
         " nullif(fact.hidden_reason, ''), fact.release_id::text"
-        + within("wall_fanbases")
+        + within_with_children("wall_fanbases")
         + " AND (fact.partner_id IS NULL OR fact.partner_id = %s)"
         + ' ORDER BY fact."from", fact.territory, fact.viewers_in_common DESC NULLS LAST,'
         " fact.fan_set",
-        [*arguments(read), read.partner_id],
+        [*arguments_with_children(read), read.partner_id],
     )
     return Result(
         resource=read.resource,

@@ -6,8 +6,8 @@ from in its WHERE: each wall holds with the other open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,10 @@ class Read:
     """One query whose blocks have been checked against the scope.
 
     `parts` are the blocks the answer states; `reach` the blocks that a row must lie wholly
-    inside to be part of it. `runtime_s` is the title's, 0 where unknown; `partner_id` is whose
-    scope it is, for rows that are made for one partner.
+    inside to be part of it, for a derived resource by the families that a row is computed from
+    in `granted`. `runtime_s` is the title's, 0 where unknown; `partner_id` is whose
+    scope it is, for rows that are made for one partner. `children` are the blocks that a
+    series' children are granted for the same family: its own rows count them.
     """
 
     resource: Resource
@@ -37,6 +39,8 @@ class Read:
     exit: str
     runtime_s: int
     partner_id: UUID
+    granted: Mapping[tuple[str, ...], tuple[Part, ...]] = field(default_factory=dict)
+    children: Mapping[int, tuple[Part, ...]] = field(default_factory=dict)
 
 
 _WITHIN = """
@@ -67,6 +71,38 @@ def within(view: str, *, all_reads_single: bool = False) -> str:
 
 def arguments(read: Read) -> list[Any]:
     return [read.query.title_id, *block_arrays(read.reach)]
+
+
+_CHILDREN = """
+      AND (fact.counted IS NULL OR NOT EXISTS (
+          SELECT FROM unnest(fact.counted) AS child(id)
+          WHERE NOT EXISTS (
+              SELECT FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::date[])
+                  AS granted(title_id, territory, since, until)
+              WHERE granted.title_id = child.id
+                AND granted.territory IN (fact.territory, '*')
+                AND fact."from" >= granted.since
+                AND fact.until <= granted.until
+          )
+      ))
+"""
+
+
+def within_with_children(view: str) -> str:
+    """`within`, and of a series' own rows those whose every counted child is granted.
+
+    For `arguments_with_children(read)`.
+    """
+    return within(view) + _CHILDREN
+
+
+def arguments_with_children(read: Read) -> list[Any]:
+    blocks = [(child, part) for child, parts in read.children.items() for part in parts]
+    return [
+        *arguments(read),
+        [child for child, _ in blocks],
+        *block_arrays([part for _, part in blocks]),
+    ]
 
 
 def block_arrays(blocks: Sequence[Part]) -> list[list[Any]]:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engagement.families import Resource, Result, danmu, retention, rewatch, viewing
+from engagement.families import (
+    Resource,
+    Result,
+    danmu,
+    demographics,
+    fanbases,
+    geography,
+    moments,
+    retention,
+    rewatch,
+    viewing,
+)
 from engagement.families.read import Read
 
 _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (viewing.VIEWING, viewing.read),
     (retention.RETENTION, retention.read),
     (rewatch.REWATCH, rewatch.read),
+    (demographics.DEMOGRAPHICS, demographics.read),
+    (geography.GEOGRAPHY, geography.read),
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
+    (fanbases.FANBASES, fanbases.read),
+    (moments.MOMENTS, moments.read),
 )
 RESOURCES: dict[str, Resource] = {r.name: r for r, _ in _READERS}
 READERS: dict[str, Callable[[Read], Result]] = {r.name: read for r, read in _READERS}

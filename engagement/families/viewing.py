@@ -8,7 +8,7 @@ from typing import Any
 
 from engagement.families import NOT_MEASURED, WAITING, Resource, Result
 from engagement.families.columns import FROM, HIDDEN_REASON, TERRITORY, UNTIL, column
-from engagement.families.read import Read, arguments, fetch, within
+from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
 from engagement.scope import ALL, Part, Window
 from engagement.sketches import Estimate, union
 
@@ -79,6 +79,7 @@ class _Cell:
     watch_seconds: int
     completions: int
     finishers: int
+    carried_on: int | None
     release: str
 
     def lies_in(self, part: Part) -> bool:
@@ -127,18 +128,18 @@ def read(read: Read) -> Result:
         for fields in fetch(
             'SELECT fact."from", fact.until, fact.territory, fact.device, fact.plays,'
             " fact.viewers, fact.watch_seconds, fact.completions, fact.finishers,"
-            " fact.release_id::text"
-            + within("wall_viewing")
+            " fact.carried_on, fact.release_id::text"
+            + within_with_children("wall_viewing")
             + ' ORDER BY fact.territory, fact."from", fact.device',
-            arguments(read),
+            arguments_with_children(read),
         )
     ]
     pieces = [
         _Piece(*fields)
         for fields in fetch(
             'SELECT fact."from", fact.until, fact.territory, fact.viewers, fact.finishers'
-            + within("wall_viewer_sketch"),
-            arguments(read),
+            + within_with_children("wall_viewer_sketch"),
+            arguments_with_children(read),
         )
     ]
     days = [c for c in cells if c.device == ALL]
@@ -155,7 +156,10 @@ def read(read: Read) -> Result:
         answered=read.parts,
         data={name: [row[name] for row in rows] for name in VIEWING.column_names()},
         releases=tuple(sorted({c.release for c in cells})),
-        hidden_cells=sum(len(row["hidden_reason"].split(";")) for row in rows),
+        hidden_cells=sum(
+            len((row["hidden_reason"] or "").split(";")) if row["hidden_reason"] else 0
+            for row in rows
+        ),
         notes=("estimate",) if together and together.viewers.low < together.viewers.high else (),
         extra={"total": together},
     )
@@ -199,6 +203,7 @@ def _cell_row(cell: _Cell) -> dict[str, Any]:
         cell.since, cell.until, cell.territory, cell.device,
         Total(cell.plays, cell.watch_seconds, cell.completions, exact,
               Estimate(cell.finishers, cell.finishers, cell.finishers)),
+        cell.carried_on,
     )  # fmt: skip
 
 
@@ -206,7 +211,15 @@ def _total_row(part: Part, total: Total) -> dict[str, Any]:
     return _row(part.window.since, part.window.until, part.territory, ALL, total)
 
 
-def _row(since: date, until: date, territory: str, device: str, total: Total) -> dict[str, Any]:
+def _row(
+    since: date,
+    until: date,
+    territory: str,
+    device: str,
+    total: Total,
+    carried_on: int | None = None,
+) -> dict[str, Any]:
+    """`carried_on` is counted of an episode's single days."""
     hidden = [
         f"{name}:{WAITING}"
         for name, people in (("viewers", total.viewers), ("finishers", total.finishers))
@@ -224,6 +237,9 @@ def _row(since: date, until: date, territory: str, device: str, total: Total) ->
         "watch_seconds": total.watch_seconds,
         "completions": total.completions,
         "finishers": total.finishers.count,
-        "carried_on": None,
-        "hidden_reason": ";".join([*hidden, f"carried_on:{NOT_MEASURED}"]),
+        "carried_on": carried_on,
+        "hidden_reason": ";".join(
+            [*hidden, *([f"carried_on:{NOT_MEASURED}"] if carried_on is None else [])]
+        )
+        or None,
     }

@@ -6,6 +6,7 @@ danmu.py). Counting duplicates, rolling up and publishing are the pipeline's bus
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ __all__ = [
     "Reading",
     "Rejects",
     "Unrecognised",
+    "companions",
     "format_names",
     "read",
     "read_title_map",
@@ -41,6 +43,19 @@ __all__ = [
 def format_names() -> tuple[str, ...]:
     """What --format may be."""
     return tuple(formats())
+
+
+def companions(path: Path) -> Iterable[Path]:
+    """The files beside a log that it is read with: none but for logs of several tables."""
+    for format in formats().values():
+        wanted = format.beside(path.name) if format.beside else None
+        if wanted is not None:
+            return sorted(
+                one
+                for one in path.parent.iterdir()
+                if one != path and wanted.match(one.name) and one.is_file()
+            )
+    return ()
 
 
 def read(

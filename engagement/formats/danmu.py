@@ -14,6 +14,7 @@ from engagement.formats.columns import Instants, Numbers, instants, mask, number
 from engagement.formats.container import File
 from engagement.formats.rows import check_future, check_ids, check_titles, land_territory
 from engagement.formats.times import days_in
+from engagement.formats.title_map import mapped_title
 from engagement.formats.values import (
     NOT_A_COMMENT,
     Catalogue,
@@ -131,14 +132,18 @@ def title_column(
     distinct = sorted(set(parts)) if parts is not None else [""]
     if len(distinct) <= 1:
         part = distinct[0] if distinct else ""
-        title = options.title or _mapped(file, part, reading) or _mapped(file, "", reading)
+        title = (
+            options.title
+            or mapped_title(file.name, part, reading)
+            or mapped_title(file.name, "", reading)
+        )
         if title is None:
             raise Quarantined(
                 f"which title is this? Give --title, or a line '{file.name},,<title_id>' in "
                 "titles.map.csv"
             )
         return pa.array([title] * rows, pa.string())
-    titles = {part: _mapped(file, part, reading) for part in distinct}
+    titles = {part: mapped_title(file.name, part, reading) for part in distinct}
     lost = [part for part, title in titles.items() if title is None]
     if lost:
         shown = ", ".join(lost[:10]) + (" ..." if len(lost) > 10 else "")
@@ -147,14 +152,6 @@ def title_column(
             f"as '{file.name},{lost[0]},<title_id>'"
         )
     return pa.array([titles[part] for part in parts or ()], pa.string())
-
-
-def _mapped(file: File, part: str, reading: Reading) -> str | None:
-    base = file.name.rsplit("/", 1)[-1]
-    for name in (file.name, file.name.removesuffix(".gz"), base, base.removesuffix(".gz")):
-        if (name, part) in reading.title_map:
-            return reading.title_map[name, part]
-    return None
 
 
 def _text(verdicts: Verdicts, column: pa.Array, notes: dict[str, int]) -> pa.Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,11 +20,16 @@ Reader = Callable[[File, Options, Catalogue, Reading], Landed]
 
 @dataclass(frozen=True)
 class Format:
-    """`recognise` answers 0 (not mine) to 100 (certainly mine) by name and content."""
+    """`recognise` answers 0 (not mine) to 100 (certainly mine) by name and content.
+
+    `beside` tells which files of its folder a log is read with, by its name; they arrive as
+    Reading.beside.
+    """
 
     name: str
     recognise: Callable[[File], int]
     read: Reader
+    beside: Callable[[str], re.Pattern[str] | None] | None = None
 
 
 @cache

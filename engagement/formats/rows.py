@@ -39,6 +39,12 @@ def check_titles(verdicts: Verdicts, title_id: pa.Array, catalogue: Catalogue) -
         "unknown_title",
         lambda row: f"title {str(values[indices[row]])[:60]!r} is not in the catalogue",
     )
+    series = np.array([v in catalogue.series for v in values], bool)
+    verdicts.refuse(
+        series[indices],
+        "unknown_title",
+        lambda row: f"title {str(values[indices[row]])[:60]!r} is a series: name its episode",
+    )
     return np.asarray(runtimes[indices], np.int64)
 
 

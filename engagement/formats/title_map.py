@@ -7,7 +7,7 @@ from pathlib import Path
 from engagement.formats.columns import absent, texts
 from engagement.formats.container import File
 from engagement.formats.grid import csv_grid
-from engagement.formats.values import Quarantined
+from engagement.formats.values import Quarantined, Reading
 
 NAME = "titles.map.csv"
 COLUMNS = ("file", "part", "title_id")
@@ -35,3 +35,14 @@ def read_title_map(path: Path) -> dict[tuple[str, str], str]:
         if found.setdefault((file, part or ""), title) != title:
             raise Quarantined(f"{NAME} line {line}: {file} {part or ''} has two titles")
     return found
+
+
+def mapped_title(file: str, part: str, reading: Reading) -> str | None:
+    """The title of a file's part (a video's name; "" for the whole file), None where the map
+    has no line for it. The file may stand in the map with or without its folder and .gz.
+    """
+    base = file.rsplit("/", 1)[-1]
+    for name in (file, file.removesuffix(".gz"), base, base.removesuffix(".gz")):
+        if (name, part) in reading.title_map:
+            return reading.title_map[name, part]
+    return None

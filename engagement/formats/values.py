@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -51,23 +52,28 @@ class Options:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The platform's titles: title_id -> runtime in seconds (0: unknown, no upper bound)."""
+    """The platform's titles: title_id -> runtime in seconds (0: unknown, no upper bound).
+
+    `series` are those that are not played themselves: rows name their episodes.
+    """
 
     runtimes: Mapping[str, int]
+    series: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The house: home territory, reporting zone, the clock, and titles.map.csv.
+    """The house: home territory, reporting zone, the clock, titles.map.csv, other files.
 
     `title_map` maps (file name or path, part) to a title_id; the part is "" where a file holds
-    one video.
+    one video. `beside` are the files of its folder that a log of several tables is read with.
     """
 
     home: str
     zone: tzinfo
     now: datetime
     title_map: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,9 @@ class Rejects:
 class Landed:
     """One file as read: good rows in `table` (schemas in schema.py), in the file's order.
 
-    rows_read = table rows + rejected rows + notes["zero_length"]. `notes` counts what was put
-    right or left out without being wrong.
+    rows_read = table rows + rejected rows + notes["zero_length"]; of a player's log it counts
+    events, which are not the table's segments. `notes` counts what was put right or left out
+    without being wrong.
     """
 
     kind: str

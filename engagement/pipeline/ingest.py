@@ -17,11 +17,13 @@ from django.utils import timezone
 
 from engagement.formats import Options
 from engagement.models import Ingest, Rejected, Release, Source, Title
-from engagement.pipeline import engine, people, publish, staging, units
+from engagement.pipeline import engine, people, publish, series, staging, units
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
+from engagement.pipeline.publish_fanbases import Library, publish_due
+from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
@@ -72,6 +74,8 @@ def ingest(
     _publish_stale_segments(run, summary, progress)
     _publish_stale_danmu(run, summary, progress)
     _settle(summary, progress)
+    _publish_series(run, summary, progress)
+    _publish_protected(holders, run, summary, progress)
     with acting_as(PUBLISH):
         _count_duplicates(run)
         run.finished_at = timezone.now()
@@ -245,6 +249,29 @@ def _settle(summary: Summary, progress: Progress) -> None:
     for number, title in enumerate(titles):
         progress("settling", number, len(titles))
         publish.publish_segments(title, [], seen=frozenset(), settled_until=until)
+
+
+def _publish_series(run: Ingest, summary: Summary, progress: Progress) -> None:
+    """What is counted across a series' episodes, from their days as they stand published."""
+    with acting_as(PUBLISH):
+        found = series.all_series()
+    for number, one in enumerate(found):
+        progress("series", number, len(found))
+        series.count_carried_on(one)
+        summary.releases += len(series.publish_series(one, settled_until(), ingest=run))
+    progress("series", len(found), len(found))
+
+
+def _publish_protected(holders: Holders, run: Ingest, summary: Summary, progress: Progress) -> None:
+    """What is noised once: who they are and whose fans, of the weeks that have settled."""
+    with acting_as(PUBLISH):
+        found = list(subjects())
+    library = Library(holders)
+    for number, subject in enumerate(found):
+        progress("weeks", number, len(found))
+        done = publish_people(subject, holders, settled_until(), ingest=run)
+        summary.releases += len(done) + len(publish_due(subject, library, ingest=run))
+    progress("weeks", len(found), len(found))
 
 
 def _count_duplicates(run: Ingest) -> None:

@@ -157,15 +157,18 @@ def land(
     with acting_as(PUBLISH):
         source.save()
         runtimes = dict(Title.objects.values_list("key", "runtime_s"))
+        series = Title.objects.filter(kind=Title.Kind.SERIES).values_list("key", flat=True)
+        catalogue = Catalogue(runtimes, frozenset(series))
     reading = Reading(
         home=settings.HOME_TERRITORY,
         zone=ZoneInfo(settings.TIME_ZONE),
         now=timezone.now(),
         title_map=title_map,
+        beside=kept_beside(said),
     )
     try:
         landed = formats.read(
-            place, name=file.name, options=options, catalogue=Catalogue(runtimes), settings=reading
+            place, name=file.name, options=options, catalogue=catalogue, settings=reading
         )
     except Quarantined as error:
         _quarantine(file, error, source, run, summary)
@@ -176,10 +179,15 @@ def land(
 def _said(
     file: File, options: Options, title_map: Mapping[tuple[str, str], str]
 ) -> dict[str, object]:
-    """What decides, beside a file's bytes, how it is read: the command's words and its map."""
+    """What decides, beside a file's bytes, how it is read: the command's words, its map, and
+    the files that a log of several tables is read with, by the SHA-256 under which they are kept.
+    """
     said: dict[str, object] = {
         key: str(value) for key, value in vars(options).items() if value is not None
     }
+    beside = {one.name: staging.keep(one)[0] for one in formats.companions(file.path)}
+    if beside:
+        said["beside"] = beside
     bare = file.path.name.removesuffix(".gz")
     mapped = {
         part: title
@@ -187,6 +195,11 @@ def _said(
         if Path(name).name.removesuffix(".gz") == bare
     }
     return {**said, "map": mapped} if mapped else said
+
+
+def kept_beside(said: Mapping[str, Any]) -> dict[str, Path]:
+    """Where the files are kept that a Source of these options is read with."""
+    return {name: settings.SOURCES / sha256 for name, sha256 in said.get("beside", {}).items()}
 
 
 def _may_read_more_now(source: Source) -> bool:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from engagement.families import METRIC_VERSION
 from engagement.models import DayPartial, Ingest, Release, Source, Title, ViewingFact
 from engagement.pipeline import staging
+from engagement.pipeline.episodes import forget_carried_on
 from engagement.pipeline.pieces import cut
 from engagement.pipeline.rollup import CellPartial
 from engagement.roles import PUBLISH, acting_as
@@ -134,6 +135,8 @@ def publish_segments(
         _swap_days(title, units, releases)
         finish(releases, [u.sources for u in units])
         cut(title, {u.day for u in units}, settled_until)
+        if units:
+            forget_carried_on(title, min(u.day for u in units))
     return releases
 
 

@@ -75,7 +75,7 @@ def stale_segments(live: Live) -> dict[date, set[str]]:
     A unit that is looked at again because a Source of a day beside it came is often the same:
     publishing compares its rows.
     """
-    titles = {t.key: t for t in Title.objects.all()}
+    titles = {t.key: t for t in Title.objects.exclude(kind=Title.Kind.SERIES)}
     wanted = {
         (title, date.fromisoformat(day))
         for title, days in live.holders.items()
@@ -84,7 +84,7 @@ def stale_segments(live: Live) -> dict[date, set[str]]:
     }
     stale: dict[date, set[str]] = defaultdict(set)
     for key, day, reaches, digest, sources in _done(Release.Kind.SEGMENTS):
-        if day is None:
+        if day is None or key not in titles:  # a series' days are made of its episodes'
             continue
         wanted.discard((key, day))
         if (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from engagement.query import measured, resource_for
-from engagement.scope import Query, Refused, Scope, Window, day_of, is_territory
+from engagement.query import families_of, measured, resource_for
+from engagement.scope import Query, Scope, Window, day_of, is_territory
 from engagement.settling import settled_until
 from portal.api.errors import BadParameter
 
@@ -24,9 +24,7 @@ def query_from(
     `clip=1` what reaches beyond the scope is left out, as on the pages. Raises
     BadParameter, Refused (an unknown resource, or a family that is not granted).
     """
-    family = resource_for(resource).family
-    if family not in scope.families(title_id):
-        raise Refused
+    families = families_of(resource_for(resource), scope, title_id)
     known = _KNOWN | (_OF_COMMENTS if resource == "danmu_comments" else set())
     for name in parameters:
         if name not in known:
@@ -34,7 +32,7 @@ def query_from(
     since, until = _day(parameters, "from"), _day(parameters, "until")
     named = since is not None or until is not None
     territory = _territory(parameters)
-    whole = measured(scope, title_id, [family]) or _recent()
+    whole = measured(scope, title_id, families) or _recent()
     try:
         window = Window(since or whole.since, until or whole.until)
     except ValueError:
@@ -51,7 +49,7 @@ def query_from(
         seconds=_seconds(parameters),
     )
     reached = territory is None or any(
-        e.reaches(territory) for e in scope.tuples(title_id, [family])
+        e.reaches(territory) for e in scope.tuples(title_id, families)
     )
     return query, (named or not reached) and not _clip(parameters)
 

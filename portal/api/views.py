@@ -112,12 +112,13 @@ class Resource(PartnerView):
     def _export_scope(
         self, membership: Membership, web: Scope, title_id: int, resource: str
     ) -> Scope:
-        family = query.resource_for(resource).family
-        if family not in web.families(title_id):
-            raise Refused
+        asked = query.resource_for(resource)
+        query.families_of(asked, web, title_id)
         export = scope_for(membership, "export")
-        if family not in export.families(title_id):
-            raise ExportNotGranted
+        try:
+            query.families_of(asked, export, title_id)
+        except Refused:
+            raise ExportNotGranted from None
         return export
 
 
@@ -153,7 +154,8 @@ def result_json(
     membership: Membership, title: Any, scope: Scope, result: Result
 ) -> Mapping[str, Any]:
     asked, resource = result.asked, result.resource
-    through = query.data_through(query.measured(scope, title.pk, [resource.family]))
+    families = query.families_of(resource, scope, title.pk)
+    through = query.data_through(query.measured(scope, title.pk, families))
     day = asked.grain == "day"
     names = ("from", "until", "territory") if day else ()
     columns = (*names, *resource.column_names())

@@ -128,8 +128,8 @@ def csv(request: HttpRequest, membership: Membership, slug: str, resource: str) 
     """A resource as a file, by the `export` exit; the window is clipped as on the page."""
     found = title_for(scope_for(membership, "web"), slug)
     scope = scope_for(membership, "export")
-    family = query.resource_for(resource).family
-    measured = query.measured(scope, found.pk, [family])
+    families = query.families_of(query.resource_for(resource), scope, found.pk)
+    measured = query.measured(scope, found.pk, families)
     asked = picked(request.GET.dict(), measured or recent())
     clipped = query.clip(Query(found.pk, resource, asked.window, asked.territory), scope)
     if clipped is None:
@@ -277,7 +277,7 @@ def _files(membership: Membership, title: Title, asked: Picked) -> list[File]:
             + asked.query_string,
         )
         for name, resource in RESOURCES.items()
-        if resource.family in families
+        if resource.opened_by(families)
     ]
 
 

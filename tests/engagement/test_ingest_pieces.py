@@ -68,11 +68,11 @@ def test_a_few_late_viewers_wait_until_they_are_enough(folder: Path) -> None:
     ingest(folder)
     assert viewing()[DAY][0] == 90
     assert bytes(RetentionFact.objects.get(territory="*").curves) == before
-    assert Release.objects.get(state="done").waiting_viewers == 30
+    assert Release.objects.get(kind="segments", state="done").waiting_viewers == 30
     land(folder, "segments.3.csv", watched(20, first=90))
     ingest(folder)
     assert curves.unpack(RetentionFact.objects.get(territory="*").curves)[0][0] == 110
-    assert Release.objects.get(state="done").waiting_viewers == 0
+    assert Release.objects.get(kind="segments", state="done").waiting_viewers == 0
 
 
 @pytest.mark.django_db

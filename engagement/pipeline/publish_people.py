@@ -1,0 +1,403 @@
+"""Demographics and geography of a title's settled weeks: noised once, merged, published.
+
+What is drawn is kept (NoisedTable); every published row is a function of it. Whether weeks wait
+is decided on viewers that `viewing` publishes anyway, never on cells. docs/privacy.md says what
+this promises.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from django.conf import settings
+from django.db.models import Max, Min, QuerySet, Sum
+
+from engagement.models import (
+    DayPartial,
+    DemographicsFact,
+    GeographyFact,
+    Ingest,
+    NoisedTable,
+    Release,
+    Title,
+)
+from engagement.pipeline import groups, people, sketches, weeks
+from engagement.pipeline.episodes import episodes
+from engagement.pipeline.groups import Group
+from engagement.pipeline.holders import Holders
+from engagement.pipeline.noise import two_sided_geometric, variance
+from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.weeks import Cell, Watchers
+from engagement.roles import PUBLISH, acting_as
+from engagement.scope import ALL, Window
+
+EPSILON = 0.5
+"""Of each of a family's two noised sets: one viewer changes one count of each by one."""
+SCALE = 1 / EPSILON
+MOST_DRAWS = 3
+REDRAWN_AT = 0.01
+"""A period is drawn again where its exact plays changed by more than this share."""
+MOST_ERROR = 0.02
+"""A survival curve is shown where its worst point's 95 % error is under 2 points."""
+
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the two families differ in."""
+
+    name: str
+    model: type[DemographicsFact] | type[GeographyFact]
+    columns: tuple[str, ...]  # of the model, filled from the last of a group's names
+    cells: Callable[[str], tuple[Cell, ...]]
+    cell: Callable[[Watchers, int, str], Cell]
+    groups: Callable[[Mapping[Cell, int], int], list[Group]]
+
+
+FAMILIES = (
+    Family(
+        "demographics",
+        DemographicsFact,
+        ("age_band", "gender"),
+        weeks.demographic_cells,
+        weeks.demographic_cell,
+        groups.demographics,
+    ),
+    Family(
+        "geography",
+        GeographyFact,
+        ("region",),
+        weeks.geographic_cells,
+        weeks.geographic_cell,
+        groups.geography,
+    ),
+)
+
+
+# --- whose, and when ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A title, or a series and the children whose viewers are its viewers."""
+
+    title: Title
+    counted: tuple[Title, ...]
+
+    @property
+    def is_series(self) -> bool:
+        return self.title.kind == Title.Kind.SERIES
+
+    def rows(self, window: Window) -> pa.Table:
+        days = [window.since + timedelta(days=n) for n in range(window.days)]
+        return pa.concat_tables(
+            [people.of(t, days).select(people.SCHEMA.names) for t in self.counted]
+        ).unify_dictionaries()
+
+    def watchers(self, window: Window) -> Watchers:
+        finishers = None
+        if self.is_series:
+            finishers = people.viewers(self.counted[-1], window, finished=True)
+        return weeks.watchers(self.rows(window), self.title.runtime_s, finishers)
+
+    def days(self) -> tuple[date | None, date | None]:
+        found = DayPartial.objects.filter(title__in=self.counted).aggregate(
+            first=Min("day"), last=Max("day")
+        )
+        return found["first"], found["last"]
+
+    def _whole_days(self, window: Window) -> QuerySet[DayPartial]:
+        return DayPartial.objects.filter(
+            title__in=self.counted, territory=ALL, device=ALL,
+            day__gte=window.since, day__lt=window.until,
+        )  # fmt: skip
+
+    def viewers(self, window: Window) -> int:
+        """As `viewing` publishes them: from sketches."""
+        packed = self._whole_days(window).values_list("viewer_sketch", flat=True)
+        return sketches.union(map(sketches.from_bytes, packed)).count()
+
+    def plays(self, window: Window) -> int:
+        return int(self._whole_days(window).aggregate(n=Sum("plays"))["n"] or 0)
+
+
+def subjects() -> Iterator[Subject]:
+    """Every title that has been watched, and every series of such; series come last."""
+    watched = set(DayPartial.objects.order_by().values_list("title_id", flat=True).distinct())
+    for title in Title.objects.filter(pk__in=watched).order_by("pk"):
+        yield Subject(title, (title,))
+    for title in Title.objects.filter(kind=Title.Kind.SERIES).order_by("pk"):
+        children = tuple(t for t in episodes(title) if t.pk in watched)
+        if children:
+            yield Subject(title, children)
+
+
+def due(subject: Subject, settled_until: date) -> list[Window]:
+    """The settled weeks to publish, joined until `viewing` tells of enough viewers.
+
+    Weeks run from Monday. One that waits joins the weeks after it; what is published stays, and
+    weeks that come late between two periods join each other only.
+    """
+    first, last = subject.days()
+    if first is None or last is None:
+        return []
+    published = _published(subject)
+    found = []
+    since = first - timedelta(days=first.weekday())
+    until = since
+    while until + _WEEK <= settled_until and until <= last:
+        week = Window(until, until + _WEEK)
+        until = week.until
+        if any(p.common(week) for p in published):
+            since = until
+            continue
+        window = Window(since, until)
+        if subject.viewers(window) >= 2 * settings.FLOOR:
+            found.append(window)
+            since = until
+    return found
+
+
+def _published(subject: Subject) -> list[Window]:
+    rows = Release.objects.filter(
+        kind=Release.Kind.DEMOGRAPHICS, title=subject.title, state=Release.State.DONE
+    ).values_list("day", "until")
+    return [Window(since, until) for since, until in rows if since and until]
+
+
+# --- drawing and publishing ----------------------------------------------------------------------
+
+
+def publish_people(
+    subject: Subject, holders: Holders, settled_until: date, *, ingest: Ingest | None = None
+) -> list[Release]:
+    """Publish what has become due, and draw again what has changed enough."""
+    done = []
+    with acting_as(PUBLISH):
+        windows = due(subject, settled_until)
+        again = list(_changed(subject))
+    for window, draw in [*((w, 1) for w in windows), *again]:
+        with acting_as(PUBLISH):
+            who = subject.watchers(window)
+            plays = subject.plays(window)
+        named = sorted(holders.territories(subject.title.pk, window))
+        for family in FAMILIES:
+            done += _publish(subject, family, window, draw, who, named, plays, ingest)
+    return done
+
+
+def _changed(subject: Subject) -> Iterator[tuple[Window, int]]:
+    """Periods to draw again; of the others that changed, the change is kept for words."""
+    for window in _published(subject):
+        tables = NoisedTable.objects.filter(
+            title=subject.title,
+            family__in=[f.name for f in FAMILIES],
+            from_day=window.since,
+            until=window.until,
+        )
+        last = tables.filter(family=FAMILIES[0].name).order_by("-draw").first()
+        if last is None:
+            continue
+        change = subject.plays(window) - last.plays
+        if abs(change) > REDRAWN_AT * last.plays and last.draw < MOST_DRAWS:
+            yield window, last.draw + 1
+        elif change != last.changed_plays:
+            tables.filter(draw=last.draw).update(changed_plays=change)
+
+
+def _publish(
+    subject: Subject,
+    family: Family,
+    window: Window,
+    draw: int,
+    who: Watchers,
+    named: Sequence[str],
+    plays: int,
+    ingest: Ingest | None,
+) -> list[Release]:
+    noised = noise(family, who, named, bins=2 if subject.is_series else weeks.BINS)
+    digest = f"{window} draw {draw}"
+    (release,) = begin(subject.title, family.name, [(window.since, digest)], ingest)
+    with locked(subject.title):
+        where = {
+            "title": subject.title,
+            "family": family.name,
+            "from_day": window.since,
+            "until": window.until,
+        }
+        if NoisedTable.objects.filter(**where, draw__gte=draw).exists():
+            Release.objects.filter(pk=release.pk).delete()
+            return []  # another run drew meanwhile
+        NoisedTable.objects.create(
+            **where,
+            draw=draw,
+            plays=plays,
+            epsilon=2 * EPSILON,
+            noised=zlib.compress(json.dumps(noised.as_json(), sort_keys=True).encode()),
+        )
+        rows: list[Any] = [
+            family.model(
+                title=subject.title,
+                from_day=window.since,
+                until=window.until,
+                release=release,
+                counted=[t.pk for t in subject.counted] if subject.is_series else None,
+                **row,
+            )
+            for row in published(family, noised, settings.FLOOR, subject.title.runtime_s)
+        ]
+        family.model._default_manager.filter(
+            title=subject.title, from_day=window.since, until=window.until
+        ).delete()
+        family.model._default_manager.bulk_create(rows)
+        release.rows = len(rows)
+        finish([release], [[]])
+        Release.objects.filter(pk=release.pk).update(until=window.until, epsilon=2 * EPSILON)
+    return [release]
+
+
+@dataclass(frozen=True)
+class Noised:
+    """One draw: by territory and base cell the viewers, and how far they came."""
+
+    territories: tuple[str, ...]
+    cells: Mapping[str, tuple[Cell, ...]]
+    viewers: Mapping[str, Mapping[Cell, int]]
+    furthest: Mapping[str, Mapping[Cell, tuple[int, ...]]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            t: [[list(c), self.viewers[t][c], list(self.furthest[t][c])] for c in self.cells[t]]
+            for t in self.territories
+        }
+
+
+def from_json(kept: Mapping[str, Any], territories: Sequence[str]) -> Noised:
+    cells = {t: tuple((a, b) for (a, b), _, _ in kept[t]) for t in territories}
+    return Noised(
+        tuple(territories),
+        cells,
+        {t: {(a, b): n for (a, b), n, _ in kept[t]} for t in territories},
+        {t: {(a, b): tuple(f) for (a, b), _, f in kept[t]} for t in territories},
+    )
+
+
+def kept(table: NoisedTable) -> Noised:
+    """A draw as it was kept."""
+    loaded = json.loads(zlib.decompress(bytes(table.noised)))
+    return from_json(loaded, sorted(loaded, key=lambda t: (t == weeks.OTHER, t)))
+
+
+def noise(family: Family, who: Watchers, named: Sequence[str], *, bins: int) -> Noised:
+    """Count the fixed cells, zeros included, and draw."""
+    territories = weeks.territories(named)
+    cells = {t: family.cells(t) for t in territories}
+    place = {(t, c): i for i, (t, c) in enumerate((t, c) for t in territories for c in cells[t])}
+    counts = np.zeros((len(place), bins), np.int64)
+    for i, territory in enumerate(weeks.place(who, named)):
+        counts[place[territory, family.cell(who, i, territory)], who.part[i]] += 1
+    viewers = two_sided_geometric(counts.sum(axis=1), SCALE)
+    furthest = two_sided_geometric(counts.ravel(), SCALE).reshape(counts.shape)
+    return Noised(
+        territories,
+        cells,
+        {t: {c: int(viewers[place[t, c]]) for c in cells[t]} for t in territories},
+        {
+            t: {c: tuple(int(n) for n in furthest[place[t, c]]) for c in cells[t]}
+            for t in territories
+        },
+    )
+
+
+# --- from the noised table alone -----------------------------------------------------------------
+
+
+def published(
+    family: Family, noised: Noised, floor: int, runtime_s: int
+) -> Iterator[dict[str, Any]]:
+    """The rows of every territory and of `*`, their sum."""
+    for territory in noised.territories:
+        viewers = {c: noised.viewers[territory][c] for c in noised.cells[territory]}
+        furthest = {c: noised.furthest[territory][c] for c in noised.cells[territory]}
+        yield from _rows(family, territory, viewers, furthest, floor, runtime_s, terms=1)
+    total: dict[Cell, int] = {}
+    reach: dict[Cell, tuple[int, ...]] = {}
+    for territory in noised.territories:
+        for cell in noised.cells[territory]:
+            total[cell] = total.get(cell, 0) + noised.viewers[territory][cell]
+            before = reach.get(cell, (0,) * len(noised.furthest[territory][cell]))
+            reach[cell] = tuple(
+                a + b for a, b in zip(before, noised.furthest[territory][cell], strict=True)
+            )
+    terms = len(noised.territories) if family.name == "demographics" else 1
+    yield from _rows(family, ALL, total, reach, floor, runtime_s, terms=terms)
+
+
+def _rows(
+    family: Family,
+    territory: str,
+    viewers: Mapping[Cell, int],
+    furthest: Mapping[Cell, tuple[int, ...]],
+    floor: int,
+    runtime_s: int,
+    *,
+    terms: int,
+) -> Iterator[dict[str, Any]]:
+    for group in family.groups(viewers, floor):
+        names = dict(zip(family.columns, group.names[-len(family.columns) :], strict=True))
+        count = sum(viewers[c] for c in group.cells)
+        row: dict[str, Any] = {"territory": territory, **names, "hidden_reason": ""}
+        if count < floor:
+            yield {**row, "hidden_reason": "below_floor"}
+            continue
+        reach = np.sum([furthest[c] for c in group.cells], axis=0)
+        finishers, survival, hidden = _how_far(reach, count, runtime_s, terms * len(group.cells))
+        yield {
+            **row,
+            "viewers": count,
+            "finishers": finishers,
+            "survival": survival,
+            "hidden_reason": ";".join(hidden),
+        }
+
+
+def _how_far(
+    reach: np.ndarray, viewers: int, runtime_s: int, draws: int
+) -> tuple[int | None, list[float] | None, list[str]]:
+    """(finishers, survival at 5 to 100 %, what is hidden and why) of one group's histogram."""
+    if len(reach) == 2:  # a series: finished or not, and no survival
+        return int(min(max(reach[1], 0), viewers)), None, ["survival:not_measured"]
+    if not runtime_s:
+        return None, None, ["finishers:not_measured", "survival:not_measured"]
+    finishers = int(min(max(reach[weeks.FINISHED :].sum(), 0), viewers))
+    if worst_error(reach, draws) >= MOST_ERROR:
+        return finishers, None, ["survival:too_uncertain"]
+    shares = np.cumsum(reach[::-1])[::-1][1:] / reach.sum()
+    falling = np.minimum.accumulate(np.clip(shares, 0, 1))
+    return finishers, [round(float(s), 4) for s in falling], []
+
+
+def worst_error(reach: np.ndarray, draws: int) -> float:
+    """The 95 % error of the survival curve's worst point, as a share.
+
+    The share p = R / N that came to a point is made of k bins above it and the rest below, each a
+    sum of `draws` draws of variance v: var(p) = v draws (k (1-p)^2 + (bins-k) p^2) / N^2 (first
+    order). `reach` are the noised counts, so this too is a function of them alone.
+    """
+    total = float(reach.sum())
+    if total <= 0:
+        return math.inf
+    above = np.cumsum(reach[::-1])[::-1][1:]
+    p = np.clip(above / total, 0, 1)
+    k = np.arange(len(reach) - 1, 0, -1)
+    spread = variance(SCALE) * draws * (k * (1 - p) ** 2 + (len(reach) - k) * p**2)
+    return float(1.96 * np.sqrt(spread.max()) / total)

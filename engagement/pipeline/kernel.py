@@ -34,7 +34,14 @@ _SMALL = 48  # a session with more rows is sorted by a heap, not by insertion
 _ONE, _TWO = np.uint64(0x243F6A8885A308D3), np.uint64(0xB7E151628AED2A6B)
 _THREE, _FOUR = np.uint64(0x6A09E667F3BCC909), np.uint64(0xBB67AE8584CAA73B)
 
-_compiled: Any = njit(nogil=True, cache=True)
+
+def _compiled(function: Any) -> Any:
+    """Compiled once an installation: kept beside the module, else in the user's cache or in
+    NUMBA_CACHE_DIR; where nothing can be written, once a process."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba found no place for its cache
+        return njit(nogil=True)(function)
 
 
 @_compiled

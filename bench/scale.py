@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -45,9 +45,9 @@ def main() -> int:
     return 0
 
 
-def table(folder: Path, millions: list[int], only: list[str]) -> list[str]:
+def table(folder: Path, millions: list[int], only: list[str]) -> Iterator[str]:
     """The lines of a Markdown table."""
-    lines = [
+    yield from [
         "| segments | what | s | million rows/s | x the scan | x its CPU | peak GB |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -63,15 +63,14 @@ def table(folder: Path, millions: list[int], only: list[str]) -> list[str]:
             scan = min(before["seconds"], after["seconds"])
             busy = measured["cpu"] / min(before["cpu"], after["cpu"])
             seconds = measured["seconds"]
-            lines.append(
+            yield (
                 f"| {rows:,} | {SAID[what]} | {seconds:.2f} | {rows / seconds / MILLION:.2f} "
                 f"| {seconds / scan:.1f} | {busy:.1f} | {measured['peak_gb']:.2f} |"
                 if "rows" not in measured
                 else f"| {measured['rows']:,.0f} (a day) | {SAID[what]} | {seconds:.3f} "
                 f"| {measured['rows'] / seconds / MILLION:.2f} | | | {measured['peak_gb']:.2f} |"
             )
-        lines.append(f"| {rows:,} | plain DuckDB scan and count | {scan:.2f} | | 1 | 1 | |")
-    return lines
+        yield (f"| {rows:,} | plain DuckDB scan and count | {scan:.2f} | | 1 | 1 | |")
 
 
 def _apart(what: str, folder: Path) -> dict[str, float]:

@@ -14,7 +14,7 @@ import zstandard
 from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<BBI")  # bytes per difference, series, seconds
-LEVEL = 3
+LEVEL = 1  # no larger than at 3, and faster
 _MAX_BYTES = 64 * 1024 * 1024
 
 Curves = NDArray[np.int64]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +112,12 @@ def test_migrations_hold_no_application_code() -> None:
         or (module.startswith("partners") and module != "partners.models.people")
     ]
     assert offenders == []
+
+
+def test_the_site_starts_without_the_compiler_of_the_roll_up() -> None:
+    """It takes a second and a hundred megabytes in every web process."""
+    code = (
+        "import django; django.setup(); import portal.urls, portal.celery, sys; "
+        "sys.exit('numba' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from engagement.pipeline import session_index
 from engagement.pipeline.rollup import Partial, Rows, count, merge
 
-ROWS_AT_ONCE = 2_000_000
+ROWS_AT_ONCE = 1_000_000
 """Lines of 64 bytes that one thread holds: a day with more is taken in shares."""
 
 _ONE_DAY = timedelta(days=1)

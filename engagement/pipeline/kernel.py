@@ -34,7 +34,14 @@ _SMALL = 48  # a session with more rows is sorted by a heap, not by insertion
 _ONE, _TWO = np.uint64(0x243F6A8885A308D3), np.uint64(0xB7E151628AED2A6B)
 _THREE, _FOUR = np.uint64(0x6A09E667F3BCC909), np.uint64(0xBB67AE8584CAA73B)
 
-_compiled: Any = njit(nogil=True, cache=True)
+
+def _compiled(function: Any) -> Any:
+    """Compiled once an installation: kept beside the module, else in the user's cache or in
+    NUMBA_CACHE_DIR; where nothing can be written, once a process."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba found no place for its cache
+        return njit(nogil=True)(function)
 
 
 @_compiled
@@ -1003,6 +1010,7 @@ def spread(
     differences too. False where one does not fit 16 bits.
     """
     seconds = (room.shape[1] - head) // SERIES_COUNT
+    room[:, head:] = 0
     for i in range(low, high):
         t = second[i]
         for s in range(SERIES_COUNT):
@@ -1023,3 +1031,43 @@ def spread(
                         return False
                     room[where, at + 1] = total
     return True
+
+
+@_compiled
+def _comes_first(a: int, b: int, keys: Any) -> bool:
+    """Whether row a stands before row b by all keys; of equal rows the one that is named first."""
+    title, major, minor, first, rest = keys
+    if title[a] != title[b]:
+        return bool(title[a] < title[b])
+    if major[a] != major[b]:
+        return bool(major[a] < major[b])
+    if minor[a] != minor[b]:
+        return bool(minor[a] < minor[b])
+    if first[a] != first[b]:
+        return bool(first[a] < first[b])
+    return bool(rest[a] <= rest[b])
+
+
+@_compiled
+def merge_runs(keys: Any, bounds: Any) -> Any:
+    """The order of rows that lie in sorted runs, `bounds` being where each begins and the end."""
+    order = np.arange(bounds[-1])
+    other = np.empty_like(order)
+    while len(bounds) > 2:
+        fewer = np.empty(len(bounds) // 2 + 1, np.int64)
+        fewer[0] = 0
+        for pair in range(len(bounds) // 2):
+            low, middle = bounds[2 * pair], bounds[2 * pair + 1]
+            high = bounds[min(2 * pair + 2, len(bounds) - 1)]
+            a, b = low, middle
+            for at in range(low, high):
+                if b == high or (a < middle and _comes_first(order[a], order[b], keys)):
+                    other[at] = order[a]
+                    a += 1
+                else:
+                    other[at] = order[b]
+                    b += 1
+            fewer[pair + 1] = high
+        order, other = other, order
+        bounds = fewer
+    return order

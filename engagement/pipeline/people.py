@@ -61,7 +61,10 @@ def write(day: date, tables: Mapping[str, pa.Table]) -> str:
     fresh = folder / f".{name}.part"
     titles = sorted(title for title, table in tables.items() if len(table))
     schema = SCHEMA.with_metadata({_TITLES: "\n".join(titles).encode()})
-    with pq.ParquetWriter(fresh, schema, compression="zstd", compression_level=1) as writer:
+    words = [field.name for field in SCHEMA if field.type == _WORD]
+    with pq.ParquetWriter(
+        fresh, schema, compression="zstd", compression_level=1, use_dictionary=words
+    ) as writer:
         for title in titles:
             table = tables[title].select(SCHEMA.names)
             writer.write_table(table.cast(schema), len(table))

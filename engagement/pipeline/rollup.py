@@ -462,7 +462,8 @@ def _add_curves(tables: Sequence[pa.Table]) -> pa.Table:
     title, titles = _codes(tables, "title_id")
     territory, territories = _codes(tables, "territory")
     second = _column(tables, "second")
-    order = np.lexsort((second, territory, title))
+    none = np.zeros(len(title), np.int64)
+    order = _merged(tables, title, territory.astype(np.uint64), second, none, none)
     title, territory, second = title[order], territory[order], second[order]
     opens = _changes(title, territory, second)
     sums = [np.add.reduceat(_column(tables, n)[order], opens).astype(np.int32) for n in SERIES]
@@ -482,14 +483,13 @@ def _add_curves(tables: Sequence[pa.Table]) -> pa.Table:
 def _add_people(tables: Sequence[pa.Table]) -> pa.Table:
     codes = {name: _codes(tables, name) for name in ("title_id", *WORDS)}
     viewer, first = _column(tables, "viewer"), _column(tables, "first_at")
-    order = np.lexsort(
-        (
-            *(codes[n][0] for n in ("gender", "age_band", "region")),
-            first,
-            *(codes[n][0] for n in ("device", "territory")),
-            viewer,
-            codes["title_id"][0],
-        )
+    order = _merged(
+        tables,
+        codes["title_id"][0],
+        viewer,
+        _joined(codes, "territory", "device"),
+        first,
+        _joined(codes, "region", "age_band", "gender"),
     )
     keys = (codes["title_id"][0], viewer, codes["territory"][0], codes["device"][0])
     opens = _changes(*(key[order] for key in keys))
@@ -509,6 +509,22 @@ def _add_people(tables: Sequence[pa.Table]) -> pa.Table:
                 np.add.reduceat(values, opens).astype(values.dtype) if len(opens) else values
             )
     return pa.table({n: columns[n] for n in PEOPLE_SCHEMA.names}).cast(PEOPLE_SCHEMA)
+
+
+def _joined(codes: Mapping[str, tuple[NDArray, list[str]]], *names: str) -> Ints:
+    """Places among the words of several columns as one number, which sorts as they do."""
+    joined: Ints = np.zeros(len(codes[names[0]][0]), np.int64)
+    for name in names:
+        joined = joined << kernel.WORD_BITS | codes[name][0]
+    return joined
+
+
+def _merged(tables: Sequence[pa.Table], title: NDArray, major: Hashes, *minor: NDArray) -> Ints:
+    """The order of the rows of tables that are sorted, each by itself."""
+    bounds = np.cumsum([0, *map(len, tables)])
+    keys = (title, major, *(key.astype(np.int64, copy=False) for key in minor))
+    order: Ints = kernel.merge_runs(keys, bounds)
+    return order
 
 
 def _changes(*keys: NDArray) -> Ints:
@@ -641,6 +657,8 @@ def _packed(
     over_devices = np.flatnonzero(place[:, 2] == 0)
     edges = [*_changes(place[over_devices, 0]).tolist(), len(over_devices)]
     compress = zstandard.ZstdCompressor(level=curves.LEVEL).compress
+    longest = len(SERIES) * int(seconds.max(initial=0)) + 3
+    scratch = np.empty((len(known) + 1) * longest, np.int16)  # for every title in turn
     for low, high in pairwise(edges):
         which = over_devices[low:high]
         t = int(place[which[0], 0])
@@ -648,7 +666,7 @@ def _packed(
         for n, cell in enumerate(which[1:].tolist()):
             local[to_known[territories[place[cell, 1] - 1]]] = n + 1
         width = len(curves.header(2, 5, 0)) // 2 + len(SERIES) * int(seconds[t])
-        room = np.zeros((len(which), width), np.int16)
+        room = scratch[: len(which) * width].reshape(len(which), width)
         head = np.frombuffer(curves.header(2, len(SERIES), int(seconds[t])), np.int16)
         room[:, : len(head)] = head
         begin, end = bounds[names[t]]

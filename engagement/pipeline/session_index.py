@@ -27,8 +27,8 @@ def _beside(path: Path) -> Path:
 def write(table: pa.Table, path: Path) -> None:
     """Write segments, with ids that are hashed, to a Parquet file and index their sessions.
 
-    Rows are put in the order of their time, so that a session lies in few row groups. zstd for
-    what repeats; hashes do not, and are left as they are.
+    Rows are put in the order of their time, so that a session lies in few row groups. Words alone
+    are worth a dictionary: hashes and times hardly repeat.
     """
     started = table["started_at"].to_numpy().astype(np.int64)
     if (np.diff(started) < 0).any():
@@ -40,9 +40,8 @@ def write(table: pa.Table, path: Path) -> None:
         path,
         row_group_size=size,
         use_dictionary=words,
-        compression={
-            f.name: "none" if f.name in ("session_id", "viewer_id") else "lz4" for f in table.schema
-        },
+        compression="zstd",
+        compression_level=1,
     )
     np.save(_beside(path), _index(table["session_id"].to_numpy(), size))
 

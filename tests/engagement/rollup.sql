@@ -65,7 +65,7 @@ WITH sessions AS (
     GROUP BY ALL
 )
 SELECT s.title_id, viewer_id AS viewer, territory, device,
-    unnest(min(row(first_at, region, age_band, gender))),
+    unnest(min({first_at: first_at, region: region, age_band: age_band, gender: gender})),
     count(*) AS plays, sum(watch_seconds) AS watch_seconds,
     count(*) FILTER (runtime_s > 0 AND 10 * furthest_s >= 9 * runtime_s) AS completions,
     max(furthest_s) AS furthest_s

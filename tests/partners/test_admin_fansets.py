@@ -114,7 +114,7 @@ def test_partner_managers_define_no_fan_sets(staff: Staff, made: FanSet) -> None
     client = SignedIn(staff.mona)
     assert client.get(reverse("admin:engagement_fanset_change", args=[made.pk])).status_code == 200
     assert client.post(reverse("admin:engagement_fanset_add"), form()).status_code == 403
-    assert FanSetVersion.objects.count() == 1
+    assert FanSetVersion.objects.filter(fan_set=made).count() == 1
 
 
 def consent(cast: Cast, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from engagement.families.registry import RESOURCES
+from engagement.families.registry import FAMILIES, RESOURCES
 from engagement.models import RetentionFact
 from partners import grants
 from partners.models import AuditEvent
@@ -30,7 +30,7 @@ def test_the_titles_are_those_granted(cast: Cast, alice: SignedIn) -> None:
     assert [t["slug"] for t in answer["titles"]] == ["film", "shared"]
     film, shared = answer["titles"]
     assert (film["data_from"], film["data_through"]) == ("2026-01-01", "2026-01-10")
-    assert sorted(film["families"]) == ["danmu", "retention", "rewatch", "viewing"]
+    assert sorted(film["families"]) == sorted(FAMILIES)
     assert shared["families"]["viewing"] == [{"territory": "CN", "from": None, "until": None}]
 
 
@@ -117,7 +117,7 @@ def test_foreign_hidden_and_made_up_are_one_answer(cast: Cast, alice: SignedIn) 
         f"{API}hidden/viewing/",
         f"{API}no-such-title/viewing/",
         f"{API}film/no-such-family/",
-        f"{API}film/demographics/",
+        f"{API}film/prerelease/",
         f"{API}foreign/",
         "/api/v1/p/borealis/titles/",
         "/api/v1/p/borealis/titles/foreign/viewing/",

@@ -12,6 +12,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
+from engagement.families.registry import FAMILIES, RESOURCES
 from engagement.scope import Refused, Window
 from partners import grants
 from partners.access import scope_for
@@ -46,10 +47,9 @@ def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued
     bundle, archive = built(ask(cast.alice))
     assert bundle.state == "done"
     assert (bundle.progress, bundle.step, bundle.attempts) == (100, "", 1)
-    names = ("danmu", "danmu_comments", "moments", "retention", "rewatch", "viewing")
     assert sorted(archive.namelist()) == sorted(
         [
-            *(f"data/{slug}/{name}.csv" for slug in ("film", "shared") for name in names),
+            *(f"data/{slug}/{name}.csv" for slug in ("film", "shared") for name in RESOURCES),
             "datapackage.json",
             "manifest.json",
             "report.pdf",
@@ -64,7 +64,7 @@ def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued
     assert {(s["title_id"], s["family"], s["territory"]) for s in bundle.scope} == {
         (title, family, territory)
         for title, territory in ((cast.film.pk, "*"), (cast.shared.pk, "CN"))
-        for family in ("viewing", "retention", "rewatch", "danmu", "danmu|retention")
+        for family in (*FAMILIES, "danmu|retention")
     }
     assert {(s["from"], s["until"]) for s in bundle.scope} == {("2026-01-01", "2026-01-11")}
     assert not [n for n in archive.namelist() if str(CANARY).encode() in archive.read(n)]
@@ -255,7 +255,7 @@ def test_a_stored_scope_is_covered_by_grants_that_meet_but_not_by_less(cast: Cas
 def test_numbers_of_two_families_are_covered_by_one_grant_alone(cast: Cast) -> None:
     bundle, _ = built(ask(cast.alice, cast.film))
     grants.revoke(cast.grants["film"], by=cast.sam)
-    cast.grant(cast.aurora, cast.film, families=["viewing", "retention", "rewatch"])
+    cast.grant(cast.aurora, cast.film, families=[f for f in FAMILIES if f != "danmu"])
     cast.grant(cast.aurora, cast.film, families=["danmu"])
     assert not covered(bundle, scope_for(cast.alice, "export"))
     cast.grant(cast.aurora, cast.film, families=["retention", "danmu"])

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from engagement.families import METRIC_VERSION
 from reports.render.bundle import Bundle, File, build_bundle, folder_names, zipped
 from tests.reports import film
 from tests.reports.conftest import SCOPE
@@ -52,7 +53,7 @@ def test_the_manifest_names_the_hash_of_every_other_file(chinese: Bundle) -> Non
     }  # fmt: skip
     assert manifest["window"] == {"from": "2024-10-24", "until": "2024-11-21"}
     assert manifest["metric_versions"] == dict.fromkeys(
-        ("danmu", "retention", "rewatch", "viewing"), "1"
+        ("danmu", "retention", "rewatch", "viewing"), METRIC_VERSION
     )
     assert manifest["scope"] == SCOPE
 

@@ -9,6 +9,7 @@ from engagement.families import (
     Result,
     danmu,
     demographics,
+    discussion,
     fanbases,
     geography,
     moments,
@@ -26,6 +27,8 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (geography.GEOGRAPHY, geography.read),
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
+    (discussion.DISCUSSION, discussion.read),
+    (discussion.DISCUSSION_POSTS, discussion.read_posts),
     (fanbases.FANBASES, fanbases.read),
     (moments.MOMENTS, moments.read),
 )

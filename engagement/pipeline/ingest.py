@@ -22,6 +22,7 @@ from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
+from engagement.pipeline.publish_discussion import publish_discussion
 from engagement.pipeline.publish_fanbases import Library, publish_due
 from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
@@ -32,6 +33,7 @@ _PARTIALS_AT_ONCE = 20_000
 """Partials held in memory before the titles they are of are published."""
 
 _ATTEMPTS = 5
+_KEEP_CHANGING = "other ingests keep changing the same titles: run it again when they are done"
 _EPOCH = date(1970, 1, 1)
 
 NOBODYS = Holders()
@@ -72,7 +74,7 @@ def ingest(
         land(file, options, maps.get(file.root, {}), run, summary)
     progress("files", len(files), len(files))
     _publish_stale_segments(run, summary, progress)
-    _publish_stale_danmu(run, summary, progress)
+    _publish_stale_titles(run, summary, progress)
     _settle(summary, progress)
     _publish_series(run, summary, progress)
     _publish_protected(holders, run, summary, progress)
@@ -104,7 +106,7 @@ def _publish_stale_segments(run: Ingest, summary: Summary, progress: Progress) -
             return
         except Stale:
             continue  # another ingest landed a file of the same title meanwhile
-    raise Refused("other ingests keep changing the same titles: run it again when they are done")
+    raise Refused(_KEEP_CHANGING)
 
 
 def _publish_days(
@@ -213,32 +215,41 @@ def _rejected(told: Input) -> dict[str, object]:
     return found
 
 
-def _publish_stale_danmu(run: Ingest, summary: Summary, progress: Progress) -> None:
-    for _ in range(_ATTEMPTS):
-        with acting_as(PUBLISH):
-            live = units.live(Source.Kind.DANMU)
-            stale = sorted(units.stale_danmu(live))
-            titles = {t.key: t for t in Title.objects.filter(key__in=stale)}
-        try:
-            for number, key in enumerate(stale):
-                progress("danmu", number, len(stale))
-                rows = staging.danmu_of(key, live.of(key))
-                digest = units.input_digest(titles[key], rows.digest)
-                with acting_as(PUBLISH):
-                    done = Release.objects.filter(
-                        kind=Release.Kind.DANMU, title=titles[key], state=Release.State.DONE
-                    ).first()
-                    if done and done.input_digest == digest:
-                        done.sources.set(live.of(key))
-                        continue
-                publish_danmu(titles[key], rows, digest, seen=live.ids, ingest=run)
-                summary.duplicates += sum(rows.duplicates.values())
-                summary.releases += 1
-            progress("danmu", len(stale), len(stale))
-            return
-        except Stale:
-            continue
-    raise Refused("other ingests keep changing the same titles: run it again when they are done")
+_WHOLE_TITLES = (
+    (Source.Kind.DANMU, staging.danmu_of, publish_danmu),
+    (Source.Kind.DISCUSSION, staging.discussion_of, publish_discussion),
+)
+"""The kinds that are published a title at a time, how their rows are read and published."""
+
+
+def _publish_stale_titles(run: Ingest, summary: Summary, progress: Progress) -> None:
+    for kind, rows_of, publish_title in _WHOLE_TITLES:
+        for _ in range(_ATTEMPTS):
+            with acting_as(PUBLISH):
+                live = units.live(kind)
+                stale = sorted(units.stale_titles(live, kind))
+                titles = {t.key: t for t in Title.objects.filter(key__in=stale)}
+            try:
+                for number, key in enumerate(stale):
+                    progress(kind.value, number, len(stale))
+                    rows = rows_of(key, live.of(key))
+                    digest = units.input_digest(titles[key], rows.digest)
+                    with acting_as(PUBLISH):
+                        done = Release.objects.filter(
+                            kind=kind, title=titles[key], state=Release.State.DONE
+                        ).first()
+                        if done and done.input_digest == digest:
+                            done.sources.set(live.of(key))
+                            continue
+                    publish_title(titles[key], rows, digest, seen=live.ids, ingest=run)
+                    summary.duplicates += sum(rows.duplicates.values())
+                    summary.releases += 1
+                progress(kind.value, len(stale), len(stale))
+                break
+            except Stale:
+                continue
+        else:
+            raise Refused(_KEEP_CHANGING)
 
 
 def _settle(summary: Summary, progress: Progress) -> None:

@@ -536,3 +536,43 @@ def test_the_web_login_has_no_way_to_the_facts(transactional_db: None) -> None:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 web.execute(sql)
             web.rollback()
+
+
+@pytest.mark.parametrize("wall", ["Python alone", "Postgres alone"])
+def test_new_viewers_of_days_that_are_not_granted_stay_out(
+    request: pytest.FixtureRequest, cast: Cast, wall: str
+) -> None:
+    """In the cast every second row of sharing counts the day before it as well."""
+    since = DAY + timedelta(days=1)
+    cast.grant(cast.aurora, cast.hidden, data_from=since)
+    window = Window(since, since + timedelta(days=3))
+    if wall == "Python alone":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE OR REPLACE VIEW wall_sharing AS SELECT * FROM engagement_sharingfact"
+            )
+        rows = list(
+            query.run(
+                ask(cast.hidden.pk, "sharing", window=window), scope_for(cast.alice, "web")
+            ).rows()
+        )
+        assert [(r["new_viewers"], r["hidden_reason"]) for r in rows] == [
+            (None, "reaches_outside"),
+            (None, "waiting"),
+            (300, None),
+        ]
+    else:
+        asked = ask(cast.hidden.pk, "sharing", territory="*")
+        rows = list(query.run(asked, forged(cast)).rows())
+        assert [r["new_viewers"] for r in rows] == [
+            None,
+            None,
+            300,
+            None,
+            300,
+            None,
+            300,
+            None,
+            300,
+        ]
+    assert [r["shares"] for r in rows] == [150] * len(rows)

@@ -15,6 +15,7 @@ from engagement.families import (
     moments,
     retention,
     rewatch,
+    sharing,
     viewing,
 )
 from engagement.families.read import Read
@@ -29,6 +30,8 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (danmu.DANMU_COMMENTS, danmu.read_comments),
     (discussion.DISCUSSION, discussion.read),
     (discussion.DISCUSSION_POSTS, discussion.read_posts),
+    (sharing.SHARING, sharing.read),
+    (sharing.SHARING_OFFSETS, sharing.read_offsets),
     (fanbases.FANBASES, fanbases.read),
     (moments.MOMENTS, moments.read),
 )

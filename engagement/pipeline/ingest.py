@@ -25,6 +25,7 @@ from engagement.pipeline.publish_danmu import publish_danmu
 from engagement.pipeline.publish_discussion import publish_discussion
 from engagement.pipeline.publish_fanbases import Library, publish_due
 from engagement.pipeline.publish_people import publish_people, subjects
+from engagement.pipeline.publish_shares import loose_titles, publish_shares
 from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
@@ -75,6 +76,7 @@ def ingest(
     progress("files", len(files), len(files))
     _publish_stale_segments(run, summary, progress)
     _publish_stale_titles(run, summary, progress)
+    _publish_stale_shares(run, summary, progress)
     _settle(summary, progress)
     _publish_series(run, summary, progress)
     _publish_protected(holders, run, summary, progress)
@@ -250,6 +252,36 @@ def _publish_stale_titles(run: Ingest, summary: Summary, progress: Progress) -> 
                 continue
         else:
             raise Refused(_KEEP_CHANGING)
+
+
+def _publish_stale_shares(run: Ingest, summary: Summary, progress: Progress) -> None:
+    """Shares whose Sources changed, and those of days that have settled since."""
+    until = settled_until()
+    for _ in range(_ATTEMPTS):
+        with acting_as(PUBLISH):
+            live = units.live(Source.Kind.SHARES)
+            stale = units.stale_titles(live, Source.Kind.SHARES)
+            keys = sorted(stale | set(loose_titles(until)))
+            titles = {t.key: t for t in Title.objects.filter(key__in=keys)}
+        try:
+            for number, key in enumerate(keys):
+                progress("shares", number, len(keys))
+                rows = staging.shares_of(key, live.of(key))
+                done = publish_shares(
+                    titles[key],
+                    rows,
+                    made_of=live.of(key),
+                    seen=live.ids,
+                    settled_until=until,
+                    ingest=run,
+                )
+                summary.duplicates += sum(rows.duplicates.values()) if done else 0
+                summary.releases += len(done)
+            progress("shares", len(keys), len(keys))
+            return
+        except Stale:
+            continue
+    raise Refused(_KEEP_CHANGING)
 
 
 def _settle(summary: Summary, progress: Progress) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from engagement.models import DiscussionFact, DiscussionPost, Rejected, Release
+from engagement import curves
+from engagement.models import (
+    DiscussionFact,
+    DiscussionPost,
+    Rejected,
+    Release,
+    SharingFact,
+    SharingOffset,
+)
+from engagement.pipeline import ingest as pipeline
 from tests.engagement.one_film import DAY, NEXT, ingest, land
 
+ONE = timedelta(days=1)
 POSTS = "title_id,post_id,parent_id,posted_at,text,likes,author_id,territory,deleted_at"
 
 
@@ -92,3 +102,131 @@ def test_a_withdrawn_discussion_is_gone(folder: Path) -> None:
     assert not DiscussionPost.objects.exists()
     done = Release.objects.get(kind="discussion", state="done")
     assert (done.rows, list(done.sources.all())) == (0, [])
+
+
+SHARES = "title_id,share_id,shared_at,channel,sharer_id,offset_s,visits,new_viewers,territory"
+
+
+def share(
+    number: str,
+    brought: int,
+    day: date = DAY,
+    *,
+    channel: str = "wechat",
+    territory: str = "CN",
+    offset: str = "30",
+) -> str:
+    moment = f"{day}T04:00:00Z"
+    return f"film,{number},{moment},{channel},v1,{offset},{brought + 1},{brought},{territory}"
+
+
+def shown(channel: str = "wechat") -> list[tuple[int, str, int, int | None, int | None]]:
+    """By day of September 2024 and territory: shares, new viewers, the day they count from."""
+    return [
+        (f.from_day.day, f.territory, f.shares, f.new_viewers, f.new_since and f.new_since.day)
+        for f in SharingFact.objects.filter(channel=channel).order_by("from_day", "territory")
+    ]
+
+
+@pytest.mark.django_db
+def test_new_viewers_join_days_until_they_are_fifty(folder: Path) -> None:
+    rows = [
+        share("s1", 20),
+        share("s2", 30, NEXT),
+        share("s3", 25, NEXT, offset=""),
+        share("s4", 49, NEXT + ONE),
+        share("s5", 60, channel="weibo"),
+    ]
+    land(folder, "shares.csv", rows, SHARES)
+    ingest(folder)
+    assert shown() == [
+        (2, "*", 1, None, None),
+        (2, "CN", 1, None, None),
+        (3, "*", 2, 75, 2),
+        (3, "CN", 2, 75, 2),
+        (4, "*", 1, None, None),
+        (4, "CN", 1, None, None),
+    ]
+    assert shown("weibo") == [(2, "*", 1, 60, 2), (2, "CN", 1, 60, 2)]
+    at = SharingOffset.objects.get(from_day=NEXT, territory="*")
+    assert (at.shares, at.unplaced, curves.unpack(at.curves)[0, 30]) == (2, 1, 1)
+    assert {(r.day, r.rows) for r in Release.objects.filter(kind="shares")} == {
+        (DAY, 2),
+        (NEXT, 2),
+        (NEXT + ONE, 1),
+    }
+    assert ingest(folder).releases == 0
+
+
+@pytest.mark.django_db
+def test_a_territory_that_subtraction_would_tell_waits_with_another(folder: Path) -> None:
+    rows = [
+        share("s1", 80),
+        share("s2", 60, territory="SG"),
+        share("s3", 5, territory="MY"),
+        share("s4", 0, territory="TH"),
+    ]
+    land(folder, "shares.csv", rows, SHARES)
+    ingest(folder)
+    assert shown() == [
+        (2, "*", 4, 145, 2),
+        (2, "CN", 1, 80, 2),
+        (2, "MY", 1, None, 2),
+        (2, "SG", 1, None, 2),
+        (2, "TH", 1, 0, 2),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_territory_without_shares_on_the_last_day_has_a_row_for_its_new_viewers(
+    folder: Path,
+) -> None:
+    rows = [share("s1", 40, territory="SG"), share("s2", 100, NEXT)]
+    land(folder, "shares.csv", rows, SHARES)
+    ingest(folder)
+    assert shown() == [
+        (2, "*", 1, None, None),
+        (2, "SG", 1, None, None),
+        (3, "*", 1, 140, 2),
+        (3, "CN", 1, None, 2),
+        (3, "SG", 0, None, 2),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_share_counts_once_as_landed_last_and_few_new_viewers_more_wait(folder: Path) -> None:
+    land(folder, "shares-1.csv", [share("s1", 60), share("s2", 10)], SHARES)
+    ingest(folder)
+    assert shown()[0] == (2, "*", 2, 70, 2)
+    land(folder, "shares-2.csv", [share("s2", 30)], SHARES)
+    summary = ingest(folder)
+    assert (summary.releases, summary.duplicates) == (1, 1)
+    assert shown()[0] == (2, "*", 2, 70, 2)  # twenty more wait
+    assert SharingFact.objects.get(territory="*").visits == 61 + 31  # visits are exact
+    land(folder, "shares-3.csv", [share("s2", 65)], SHARES)
+    ingest(folder)
+    assert shown()[0] == (2, "*", 2, 125, 2)
+
+
+@pytest.mark.django_db
+def test_withdrawn_shares_are_gone_and_their_piece_stays_in_place(folder: Path) -> None:
+    land(folder, "shares.csv", [share("s1", 60)], SHARES)
+    ingest(folder)
+    (folder / "shares.csv").unlink()
+    ingest(folder, withdraw=["shares.csv"])
+    assert shown() == [(2, "*", 0, None, 2)]
+    assert not SharingOffset.objects.exists()
+    land(folder, "shares.csv", [share("s1", 60)], SHARES)
+    ingest(folder)
+    assert shown() == [(2, "*", 1, None, 2), (2, "CN", 1, None, 2)]
+
+
+@pytest.mark.django_db
+def test_days_settle_by_themselves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(folder, "shares.csv", [share("s1", 60)], SHARES)
+    monkeypatch.setattr(pipeline, "settled_until", lambda: DAY)
+    ingest(folder)
+    assert shown() == [(2, "*", 1, None, None), (2, "CN", 1, None, None)]
+    monkeypatch.setattr(pipeline, "settled_until", lambda: NEXT)
+    assert ingest(folder).releases == 0
+    assert shown() == [(2, "*", 1, 60, 2), (2, "CN", 1, 60, 2)]

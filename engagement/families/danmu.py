@@ -9,8 +9,7 @@ import numpy as np
 from engagement.families import NOT_MEASURED, Column, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
 from engagement.families.read import Read, arguments, curve_result, fetch, read_curves, within
-
-REACTIONS = ("laughter", "tears", "shock", "praise", "complaint")
+from engagement.reactions import REACTIONS
 
 
 def _reaction(name: str, zh: str, en: str) -> Column:
@@ -67,11 +66,14 @@ DANMU_COMMENTS = Resource(
 
 def read(read: Read) -> Result:
     """Comments per content second. Public text has no floor: a second without any is 0."""
-    rows = read_curves(read, "wall_danmu", "comments", series=1)
+    rows = read_curves(read, "wall_danmu", "comments", series=1 + len(REACTIONS))
     if not rows.sums:
         return curve_result(read, rows, (), (), NOT_MEASURED)
-    comments = np.concatenate([s.curves for s in rows.sums], axis=1)[0]
-    return curve_result(read, rows, (("comments", comments.tolist()),), REACTIONS, NOT_MEASURED)
+    names = ("comments", *REACTIONS)
+    measured = min(s.curves.shape[0] for s in rows.sums)  # 1: published before reactions were
+    counts = np.concatenate([s.curves[:measured] for s in rows.sums], axis=1)
+    columns = [(name, series.tolist()) for name, series in zip(names, counts, strict=False)]
+    return curve_result(read, rows, columns, names[measured:], NOT_MEASURED)
 
 
 def read_comments(read: Read) -> Result:

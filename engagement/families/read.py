@@ -169,9 +169,10 @@ def read_curves(read: Read, view: str, plays: str, series: int) -> CurveRows:
     ]
     if read.query.grain == "window" and pieces:
         length = max([read.runtime_s, *(p.curves.shape[1] for p in pieces)])
+        series = min(series, *(p.curves.shape[0] for p in pieces))
         total = np.zeros((series, length), dtype=np.int64)
         for piece in pieces:
-            total[:, : piece.curves.shape[1]] += piece.curves
+            total[:, : piece.curves.shape[1]] += piece.curves[:series]
         sums: tuple[CurveSum, ...] = (
             CurveSum(None, None, "", sum(p.plays for p in pieces), total),
         )

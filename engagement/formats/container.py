@@ -81,6 +81,15 @@ class File:
     def is_parquet(self) -> bool:
         return self.data[:4] == b"PAR1" or self.stem.endswith(".parquet")
 
+    @property
+    def is_protobuf(self) -> bool:
+        """A message whose first field is a message that begins with a number: danmaku segments."""
+        data = self.data[:8]
+        if data[:1] != b"\n":
+            return False
+        after = next((at + 1 for at in range(1, len(data)) if data[at] < 0x80), len(data))
+        return data[after : after + 1] in (b"\x08", b"\x10", b"\x18")
+
     @cached_property
     def text(self) -> str:
         """The whole text, line ends as \\n, without a byte order mark.
@@ -99,8 +108,8 @@ class File:
 
     @cached_property
     def head(self) -> str:
-        """The first lines, by which a format is recognised; "" for Parquet."""
-        return "" if self.is_parquet else self.text[:HEAD].lstrip()
+        """The first lines, by which a format is recognised; "" for Parquet and protobuf."""
+        return "" if self.is_parquet or self.is_protobuf else self.text[:HEAD].lstrip()
 
 
 def gunzip(raw: bytes) -> bytes:

@@ -27,16 +27,6 @@ def _knows(pattern: str) -> Callable[[File], int]:
 
 FORMATS = (
     Format(
-        "niconico-xml",
-        _knows(r"(?:<\?xml[^>]*\?>\s*)?<packet\b"),
-        _refusing("this is a Niconico comment file (<packet><chat ...>), not read yet"),
-    ),
-    Format(
-        "acfun-json",
-        _knows(r'\[\s*\{\s*"c"\s*:\s*"[^"]*,[^"]*"\s*,\s*"m"\s*:'),
-        _refusing('this is AcFun danmaku JSON ({"c": ..., "m": ...}), not read yet'),
-    ),
-    Format(
         "ass",
         _knows(r"\[Script Info\]"),
         _refusing(

@@ -18,6 +18,7 @@ from engagement import curves
 from engagement.models import DanmuComment, DanmuFact, Ingest, Release, Source, Title
 from engagement.pipeline.publish import begin, check_sources, finish, locked
 from engagement.pipeline.staging import Rows
+from engagement.reactions import REACTIONS, reactions
 from engagement.scope import ALL
 from engagement.text import mask, normalised
 
@@ -52,12 +53,13 @@ def publish_danmu(
 
 
 def _facts(title: Title, table: pa.Table) -> list[DanmuFact]:
-    """Comments per second of each day, of each territory and of `*`, which is their sum."""
+    """Comments and reactions per second of each day, territory and `*`, which is their sum."""
     if not len(table):
         return []
     placed = pc.is_valid(table["offset_s"]).to_numpy(zero_copy_only=False)
     offset = pc.fill_null(table["offset_s"], 0).to_numpy().astype(np.int64)
     seconds = max(title.runtime_s, int(offset.max()) + 1)
+    kinds = _kinds(table["text"].to_pylist())
     days = table["day"].combine_chunks().dictionary_encode()
     territories = table["territory"].combine_chunks().dictionary_encode()
     day_of, territory_of = days.indices.to_numpy(), territories.indices.to_numpy()
@@ -67,8 +69,19 @@ def _facts(title: Title, table: pa.Table) -> list[DanmuFact]:
         for t, territory in [(-1, ALL), *enumerate(territories.dictionary.to_pylist())]:
             here = in_day if t < 0 else in_day & (territory_of == t)
             if here.any():
-                facts.append(_fact(title, day, territory, here, placed, offset, seconds))
+                facts.append(_fact(title, day, territory, here, placed, offset, kinds, seconds))
     return facts
+
+
+def _kinds(texts: list[str]) -> NDArray[np.bool_]:
+    """Which comments each series counts: all of them, then those of each reaction."""
+    kinds = np.zeros((1 + len(REACTIONS), len(texts)), dtype=np.bool_)
+    kinds[0] = True
+    known: dict[str, frozenset[str]] = {}
+    for at, text in enumerate(texts):
+        for name in known.setdefault(text, reactions(text)):
+            kinds[1 + REACTIONS.index(name), at] = True
+    return kinds
 
 
 def _fact(
@@ -78,9 +91,11 @@ def _fact(
     here: NDArray[np.bool_],
     placed: NDArray[np.bool_],
     offset: NDArray[np.int64],
+    kinds: NDArray[np.bool_],
     seconds: int,
 ) -> DanmuFact:
-    counts = np.bincount(offset[here & placed], minlength=seconds).astype(np.int64)
+    counted = here & placed
+    counts = [np.bincount(offset[counted & kind], minlength=seconds) for kind in kinds]
     return DanmuFact(
         title=title,
         territory=territory,
@@ -88,7 +103,7 @@ def _fact(
         until=day + _ONE_DAY,
         comments=int(here.sum()),
         unplaced=int((here & ~placed).sum()),
-        curves=curves.pack(counts[np.newaxis]),
+        curves=curves.pack(np.stack(counts).astype(np.int64)),
     )
 
 

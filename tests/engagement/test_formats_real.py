@@ -149,8 +149,6 @@ def test_drawn_comments_say_their_text() -> None:
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("niconico-sm23726371.xml.gz", "Niconico"),
-        ("acfun-ac940133.json.gz", "AcFun"),
         ("live-367013145-ninefields.ass.gz", ".ass"),
     ],
 )

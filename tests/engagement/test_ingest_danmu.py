@@ -92,3 +92,18 @@ def test_the_film_yolo_peaks_in_minute_54(folder: Path, real_data: Path) -> None
         total[: len(counts)] += counts
     minutes = total.reshape(-1, 60).sum(axis=1)
     assert (total.sum(), minutes.argmax(), minutes.max()) == (9600, 54, 510)
+
+
+@pytest.mark.django_db
+def test_reactions_are_counted_in_their_second_and_a_comment_may_be_several(folder: Path) -> None:
+    rows = [
+        comment("卧槽！太好看了", "u1", second=5),
+        comment("哈哈哈", "u2", second=5),
+        comment("哈哈哈", "u3", second=""),
+    ]
+    land(folder, "danmu.csv", rows, DANMU)
+    ingest(folder)
+    fact = DanmuFact.objects.get(territory="*")
+    series = curves.unpack(fact.curves)
+    assert series[:, 5].tolist() == [2, 1, 0, 1, 1, 0]
+    assert series.sum() == 5

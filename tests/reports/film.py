@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from engagement.families import Cell, Resource, Result
-from engagement.families.danmu import DANMU, DANMU_COMMENTS, REACTIONS
+from engagement.families.danmu import DANMU, DANMU_COMMENTS
 from engagement.families.retention import RETENTION
 from engagement.families.rewatch import REWATCH
 from engagement.families.viewing import VIEWING
+from engagement.reactions import REACTIONS
 from engagement.scope import Part, Query, Window
 from reports.render.document import Moment, Report, TitleReport
 

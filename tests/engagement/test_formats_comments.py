@@ -7,9 +7,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from django.db.models import Sum
 
 from engagement.formats import Landed, Options
+from engagement.models import DiscussionFact
 from tests.engagement.landing_files import manifest, problem, real_data, take, write
+from tests.engagement.one_film import FILM, ingest
 
 CRAWLED = Options(title="real", day=date(2022, 8, 25))
 RUNTIMES = {"real": 0}
@@ -83,3 +86,25 @@ def test_a_text_written_twice_by_nobody_known_counts_twice() -> None:
 def test_a_file_cut_off_in_a_row_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "c.csv", "title,text,up,down,rating\n好,很好,1,0,5\n好,很")
     assert "truncated" in problem(path, options=CRAWLED, runtimes=RUNTIMES)
+
+
+@pytest.mark.django_db
+def test_every_row_that_lands_is_published(folder: Path) -> None:
+    """Each file under its own title, on the day of its crawl."""
+    lines = [FILM.splitlines()[0]]
+    lines += [f"title-{n},film,影片,Film,0,2018-01-01,,,,," for n in range(len(TABLE))]
+    (folder / "titles.csv").write_text("\n".join(lines) + "\n")
+    ingest(folder)
+    for number, (source, (_, rejected, replies)) in enumerate(TABLE.items()):
+        path = folder / f"{number}-{source[1]}"
+        path.write_bytes((real_data() / source[0] / source[1]).read_bytes())
+        summary = ingest(path, title=f"title-{number}", day=date(2022, 8, 25))
+        counted = DiscussionFact.objects.filter(title__key=f"title-{number}", territory="*")
+        sums = counted.aggregate(posts=Sum("posts"), replies=Sum("replies"))
+        assert sums["replies"] == replies
+        assert (
+            sums["posts"] + sums["replies"] + summary.duplicates + sum(rejected.values())
+            == manifest()[source]
+        )
+        # the crawl met six of Douban's comments twice: same time, author and text
+        assert summary.duplicates == (6 if source[1] == "short_comments.csv" else 0), source

@@ -21,6 +21,8 @@ from engagement.models import (
     DanmuComment,
     DanmuFact,
     DemographicsFact,
+    DiscussionFact,
+    DiscussionPost,
     FanbaseFact,
     FanSet,
     FanSetVersion,
@@ -28,6 +30,8 @@ from engagement.models import (
     Release,
     RetentionFact,
     RewatchFact,
+    SharingFact,
+    SharingOffset,
     Title,
     ViewerSketch,
     ViewingFact,
@@ -151,13 +155,19 @@ def write_facts(title: Title, base: int) -> None:
     """Ten published days in CN and SG, and over all; every number is a function of `base`.
 
     CN has `base` plays a day, SG half of that (floored). Every session plays the first minute;
-    half of them the second. One comment a day and territory at second 30.
+    half of them the second. One comment, one post a day and territory, and shares at second 30.
     """
     release = Release.objects.create(
         kind="segments", title=title, day=DAY, metric_version="1", input_digest="", state="done"
     )
     danmu = Release.objects.create(
         kind="danmu", title=title, metric_version="1", input_digest="", state="done"
+    )
+    discussion = Release.objects.create(
+        kind="discussion", title=title, metric_version="1", input_digest="", state="done"
+    )
+    shares = Release.objects.create(
+        kind="shares", title=title, day=DAY, metric_version="1", input_digest="", state="done"
     )
     rows: list[Any] = []
     for offset in range(DAYS):
@@ -171,6 +181,8 @@ def write_facts(title: Title, base: int) -> None:
             }
             rows += _viewing(title, plays, cell | {"release": release})
             rows += _danmu(base, offset, cell | {"release": danmu})
+            rows += _discussion(base, offset, cell | {"release": discussion})
+            rows += _sharing(plays, cell | {"release": shares})
             rows += _people(plays, cell | {"release": release})
     for model in {type(row) for row in rows}:
         model.objects.bulk_create([row for row in rows if type(row) is model])
@@ -248,6 +260,44 @@ def _danmu(base: int, offset: int, cell: dict[str, Any]) -> list[Any]:
             )
         )
     return rows
+
+
+def _discussion(base: int, offset: int, cell: dict[str, Any]) -> list[Any]:
+    posts = (CANARY if base == CANARY else 2) * (2 if cell["territory"] == "*" else 1)
+    rows: list[Any] = [DiscussionFact(**cell, posts=posts, replies=posts, likes=posts)]
+    if cell["territory"] != "*":
+        stem = "ZQB-" if base == CANARY else ""
+        rows.append(
+            DiscussionPost(
+                **cell,
+                text=f"{stem}很好看 {cell['territory']} {cell['from_day']:%d}",
+                repeats=3 if offset % 2 == 0 else 1,
+                likes=0,
+                replies=0,
+            )
+        )
+    return rows
+
+
+def _sharing(plays: int, cell: dict[str, Any]) -> list[Any]:
+    """New viewers of every second day count the day before as well."""
+    even = (cell["from_day"] - DAY).days % 2 == 0
+    return [
+        SharingFact(
+            **cell,
+            channel="wechat",
+            shares=plays,
+            visits=plays * 3,
+            new_viewers=None if even else plays * 2,
+            new_since=None if even else cell["from_day"] - timedelta(days=1),
+        ),
+        SharingOffset(
+            **cell,
+            shares=plays,
+            unplaced=0,
+            curves=curves.pack(np.where(np.arange(SECONDS) == 30, plays, 0)[np.newaxis, :]),
+        ),
+    ]
 
 
 @cache

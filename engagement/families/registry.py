@@ -9,11 +9,13 @@ from engagement.families import (
     Result,
     danmu,
     demographics,
+    discussion,
     fanbases,
     geography,
     moments,
     retention,
     rewatch,
+    sharing,
     viewing,
 )
 from engagement.families.read import Read
@@ -26,6 +28,10 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (geography.GEOGRAPHY, geography.read),
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
+    (discussion.DISCUSSION, discussion.read),
+    (discussion.DISCUSSION_POSTS, discussion.read_posts),
+    (sharing.SHARING, sharing.read),
+    (sharing.SHARING_OFFSETS, sharing.read_offsets),
     (fanbases.FANBASES, fanbases.read),
     (moments.MOMENTS, moments.read),
 )

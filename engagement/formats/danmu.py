@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, tzinfo
+from datetime import UTC, tzinfo
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engagement.formats import schema
-from engagement.formats.columns import Instants, Numbers, instants, mask, numbers, offsets, texts
+from engagement.formats.columns import instants, mask, numbers, offsets, texts
 from engagement.formats.container import File
-from engagement.formats.rows import check_future, check_ids, check_titles, land_territory
-from engagement.formats.times import days_in
+from engagement.formats.rows import (
+    check_ids,
+    check_titles,
+    land_count,
+    land_day,
+    land_offset,
+    land_territory,
+    land_text,
+)
 from engagement.formats.title_map import mapped_title
 from engagement.formats.values import (
     NOT_A_COMMENT,
@@ -27,13 +33,8 @@ from engagement.formats.values import (
     Verdicts,
 )
 
-AFTER_THE_END_S = 60
-"""How far past the catalogue's runtime a comment may stand: runtimes are often rounded."""
-
 SHEET_DIGITS = 15
 """A spreadsheet keeps so many digits of a whole number and writes zeros for the rest."""
-
-MOST_LIKES = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ def land(
     runtimes = check_titles(verdicts, title_id, catalogue)
     territory = land_territory(verdicts, texts(comments.territory), options, reading)
     notes = dict(notes)
-    text = _text(verdicts, comments.text, notes)
-    offset_s = _offset(verdicts, offsets(comments.offset), runtimes)
+    text = land_text(verdicts, comments.text, notes)
+    offset_s = land_offset(verdicts, offsets(comments.offset), runtimes)
     posted = instants(comments.posted.column, comments.posted.zone)
-    day = _day(verdicts, posted, options.day, reading)
-    likes = _likes(verdicts, numbers(comments.likes))
+    day = land_day(verdicts, "posted_at", posted, options.day, reading)
+    likes = land_count(verdicts, "likes", numbers(comments.likes))
     verdicts.refuse(
         deleted.malformed, "bad_value", lambda row: "deleted_at is no time that can be read"
     )
@@ -152,63 +153,6 @@ def title_column(
             f"as '{file.name},{lost[0]},<title_id>'"
         )
     return pa.array([titles[part] for part in parts or ()], pa.string())
-
-
-def _text(verdicts: Verdicts, column: pa.Array, notes: dict[str, int]) -> pa.Array:
-    """The text as written. A blank one is still a comment of its second, with nothing to show."""
-    if not pa.types.is_string(column.type):
-        column = column.cast(pa.string())
-    notes["blank_text"] = int(mask(pc.is_null(texts(column)))[verdicts.good].sum())
-    verdicts.refuse(
-        mask(pc.greater(pc.utf8_length(column), schema.TEXT_LENGTH)),
-        "bad_value",
-        lambda row: f"text is longer than {schema.TEXT_LENGTH} characters",
-    )
-    return pc.fill_null(column, "")
-
-
-def _offset(verdicts: Verdicts, offset: Numbers, runtimes: Ints) -> pa.Array:
-    """Whole seconds; null where the row has none (it counts in its day and in no second)."""
-    values = offset.values
-    verdicts.refuse(offset.malformed, "bad_value", lambda row: "offset_s is no number")
-    sound = (values >= 0) & (values <= schema.LONGEST_S)
-    verdicts.refuse(
-        offset.read & ~sound, "out_of_range", lambda row: f"offset_s is {values[row]:g}"
-    )
-    whole = np.floor(np.where(offset.read & sound, values, 0.0)).astype(np.int32)
-    verdicts.refuse(
-        (runtimes > 0) & (whole >= runtimes + AFTER_THE_END_S),
-        "out_of_range",
-        lambda row: f"offset_s {whole[row]} lies beyond the runtime of {runtimes[row]} s",
-    )
-    return pa.array(whole, mask=~(offset.read & sound))
-
-
-def _day(verdicts: Verdicts, posted: Instants, given: date | None, reading: Reading) -> pa.Array:
-    """The reporting day: of posted_at in the platform's zone, else --day, else no_time."""
-    verdicts.refuse(
-        posted.malformed, "bad_value", lambda row: "posted_at is no time that can be read"
-    )
-    check_future(verdicts, "posted_at", posted, reading)
-    if given is None:
-        verdicts.refuse(
-            posted.missing, "no_time", lambda row: "no posted_at, and no --day was given"
-        )
-    day = np.zeros(len(posted.us), np.int64)
-    if posted.read.any():
-        day[posted.read] = days_in(reading.zone, posted.us[posted.read])
-    if given is not None:
-        day[posted.missing] = (given - date(1970, 1, 1)).days
-    return pa.array(day.astype(np.int32), mask=~verdicts.good).cast(pa.date32())
-
-
-def _likes(verdicts: Verdicts, likes: Numbers) -> pa.Array:
-    verdicts.refuse(likes.malformed, "bad_value", lambda row: "likes is no number")
-    sound = (likes.values >= 0) & (likes.values <= MOST_LIKES)
-    verdicts.refuse(
-        likes.read & ~sound, "out_of_range", lambda row: f"likes is {likes.values[row]:g}"
-    )
-    return pa.array(np.where(likes.read & sound, likes.values, 0.0).astype(np.int32))
 
 
 def row_keys(row_id: pa.Array, table: pa.Table) -> pa.Array:

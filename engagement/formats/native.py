@@ -1,7 +1,7 @@
-"""The platform's own landing files: titles.*, segments.*, danmu.* as Parquet, CSV, JSON lines.
+"""The platform's own landing files: titles, segments, danmu, discussion, shares.
 
-The shape is read by grid.py, the cells by columns.py; here is what each kind of row must be.
-Danmu are finished in danmu.py, like those of every other format.
+Each as Parquet, CSV or JSON lines. The shape is read by grid.py, the cells by columns.py; what
+each kind of row must be is said in the module of its name, for titles here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engagement.formats import danmu, schema, segments
+from engagement.formats import danmu, discussion, schema, segments, shares
 from engagement.formats.columns import absent, days, mask, numbers, texts
 from engagement.formats.container import File
 from engagement.formats.grid import Grid, csv_grid
@@ -28,7 +28,11 @@ from engagement.formats.values import (
 )
 
 NAME = "native"
-_FILE = re.compile(r"(titles|segments|danmu)(?:[._-].*)?\.(parquet|csv|jsonl|ndjson|json)\Z")
+_FILE = re.compile(
+    r"(titles|segments|danmu|discussion|shares)(?:[._-].*)?\.(parquet|csv|jsonl|ndjson|json)\Z"
+)
+_TIME = {"danmu": "posted_at", "discussion": "posted_at", "shares": "shared_at"}
+"""The kinds for which --title and --day can stand in, and the column that --day stands for."""
 
 
 def kind_of(stem: str) -> tuple[str, str] | None:
@@ -57,8 +61,8 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     named = kind_of(file.stem)
     if named is None:
         raise Quarantined(
-            "a native file is named titles.*, segments.* or danmu.* and ends in .parquet, .csv, "
-            ".jsonl, .ndjson or .json (each also with .gz)"
+            "a native file is named titles.*, segments.*, danmu.*, discussion.* or shares.* and "
+            "ends in .parquet, .csv, .jsonl, .ndjson or .json (each also with .gz)"
         )
     kind, container = named
     known = schema.HEADERS[kind]
@@ -71,12 +75,16 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
         return segments.land(NAME, grid, options, catalogue, reading, notes)
     if kind == "titles":
         return _titles(grid, reading, notes)
+    if kind == "discussion":
+        return _discussion(grid, options, catalogue, reading, notes)
+    if kind == "shares":
+        return shares.land(NAME, grid, options, catalogue, reading, notes)
     return _danmu(file, grid, options, catalogue, reading, notes)
 
 
 def _check_columns(kind: str, grid: Grid, options: Options) -> None:
     """Raises Quarantined for a missing column. --title and --day stand in for theirs."""
-    given = {"title_id": options.title, "posted_at": options.day} if kind == "danmu" else {}
+    given = {"title_id": options.title, _TIME[kind]: options.day} if kind in _TIME else {}
     missing = [
         name
         for name in schema.REQUIRED[kind]
@@ -115,6 +123,29 @@ def _danmu(
         ragged=grid.ragged,
     )
     return danmu.land(NAME, comments, options, catalogue, reading, notes)
+
+
+def _discussion(
+    grid: Grid, options: Options, catalogue: Catalogue, reading: Reading, notes: dict[str, int]
+) -> Landed:
+    cells = {n: grid.columns.get(n, absent(grid.rows)) for n in schema.HEADERS["discussion"]}
+    title_id = texts(cells["title_id"])
+    if options.title is not None:
+        title_id = pc.fill_null(title_id, options.title)
+    posts = discussion.Posts(
+        lines=grid.lines,
+        title_id=title_id,
+        posted=danmu.Posted(cells["posted_at"]),
+        text=cells["text"],
+        likes=cells["likes"],
+        author_id=cells["author_id"],
+        territory=cells["territory"],
+        parent_id=cells["parent_id"],
+        deleted_at=cells["deleted_at"],
+        post_id=cells["post_id"],
+        ragged=grid.ragged,
+    )
+    return discussion.land(NAME, posts, options, catalogue, reading, notes)
 
 
 def _titles(grid: Grid, reading: Reading, notes: dict[str, int]) -> Landed:

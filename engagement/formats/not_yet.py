@@ -25,16 +25,7 @@ def _knows(pattern: str) -> Callable[[File], int]:
     return lambda file: 100 if compiled.match(file.head) else 0
 
 
-def _family_to_come(file: File) -> int:
-    return 100 if re.match(r"(?:discussion|shares)(?:[._-].*)?\.\w+\Z", file.stem) else 0
-
-
 FORMATS = (
-    Format(
-        "native-later",
-        _family_to_come,
-        _refusing("discussion.* and shares.* are landing files of families not read yet"),
-    ),
     Format(
         "ass",
         _knows(r"\[Script Info\]"),

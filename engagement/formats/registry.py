@@ -60,7 +60,8 @@ def chosen(file: File, name: str | None) -> Format:
     best = max(sure, key=lambda key: sure[key])
     if sure[best] == 0:
         raise Unrecognised(
-            "no reader knows this file. Native files are named titles.*, segments.* or danmu.* "
-            f"(.parquet, .csv, .jsonl); other formats are {', '.join(sorted(known))} (--format)"
+            "no reader knows this file. Native files are named titles.*, segments.*, danmu.*, "
+            "discussion.* or shares.* (.parquet, .csv, .jsonl); other formats are "
+            f"{', '.join(sorted(known))} (--format)"
         )
     return known[best]

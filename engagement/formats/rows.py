@@ -1,20 +1,25 @@
-"""The checks that rows of every kind share: ids, titles, territories, times to come."""
+"""The checks that rows of every kind share: ids, titles, territories, texts, times."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engagement.formats import schema
-from engagement.formats.columns import Instants, codes, mapped, mask
-from engagement.formats.times import microseconds
+from engagement.formats.columns import Instants, Numbers, codes, mapped, mask, texts
+from engagement.formats.times import days_in, microseconds
 from engagement.formats.values import Catalogue, Ints, Options, Quarantined, Reading, Verdicts
 
 CLOCK_SLACK = timedelta(days=1)
 """How far a time may lie ahead of the clock."""
+
+AFTER_THE_END_S = 60
+"""How far past the catalogue's runtime an offset may stand: runtimes are often rounded."""
+
+MOST = 2**31 - 1
 
 
 def check_ids(verdicts: Verdicts, name: str, column: pa.Array) -> None:
@@ -77,3 +82,61 @@ def check_future(verdicts: Verdicts, name: str, when: Instants, reading: Reading
         "future",
         lambda row: f"{name} lies in the future (now is {reading.now:%Y-%m-%d %H:%M} UTC)",
     )
+
+
+def land_text(verdicts: Verdicts, column: pa.Array, notes: dict[str, int]) -> pa.Array:
+    """The text as written. A blank one still counts, with nothing to show."""
+    if not pa.types.is_string(column.type):
+        column = column.cast(pa.string())
+    notes["blank_text"] = int(mask(pc.is_null(texts(column)))[verdicts.good].sum())
+    verdicts.refuse(
+        mask(pc.greater(pc.utf8_length(column), schema.TEXT_LENGTH)),
+        "bad_value",
+        lambda row: f"text is longer than {schema.TEXT_LENGTH} characters",
+    )
+    return pc.fill_null(column, "")
+
+
+def land_offset(verdicts: Verdicts, offset: Numbers, runtimes: Ints) -> pa.Array:
+    """Whole seconds; null where the row has none (it counts in its day and in no second)."""
+    values = offset.values
+    verdicts.refuse(offset.malformed, "bad_value", lambda row: "offset_s is no number")
+    sound = (values >= 0) & (values <= schema.LONGEST_S)
+    verdicts.refuse(
+        offset.read & ~sound, "out_of_range", lambda row: f"offset_s is {values[row]:g}"
+    )
+    whole = np.floor(np.where(offset.read & sound, values, 0.0)).astype(np.int32)
+    verdicts.refuse(
+        (runtimes > 0) & (whole >= runtimes + AFTER_THE_END_S),
+        "out_of_range",
+        lambda row: f"offset_s {whole[row]} lies beyond the runtime of {runtimes[row]} s",
+    )
+    return pa.array(whole, mask=~(offset.read & sound))
+
+
+def land_day(
+    verdicts: Verdicts, name: str, posted: Instants, given: date | None, reading: Reading
+) -> pa.Array:
+    """The reporting day: of the time in the platform's zone, else --day, else no_time."""
+    verdicts.refuse(
+        posted.malformed, "bad_value", lambda row: f"{name} is no time that can be read"
+    )
+    check_future(verdicts, name, posted, reading)
+    if given is None:
+        verdicts.refuse(posted.missing, "no_time", lambda row: f"no {name}, and no --day was given")
+    day = np.zeros(len(posted.us), np.int64)
+    if posted.read.any():
+        day[posted.read] = days_in(reading.zone, posted.us[posted.read])
+    if given is not None:
+        day[posted.missing] = (given - date(1970, 1, 1)).days
+    return pa.array(day.astype(np.int32), mask=~verdicts.good).cast(pa.date32())
+
+
+def land_count(verdicts: Verdicts, name: str, counts: Numbers) -> pa.Array:
+    """Whole numbers from 0; an empty cell is 0."""
+    verdicts.refuse(counts.malformed, "bad_value", lambda row: f"{name} is no number")
+    sound = (counts.values >= 0) & (counts.values <= MOST)
+    verdicts.refuse(
+        counts.read & ~sound, "out_of_range", lambda row: f"{name} is {counts.values[row]:g}"
+    )
+    return pa.array(np.where(counts.read & sound, counts.values, 0.0).astype(np.int32))

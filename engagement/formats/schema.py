@@ -42,6 +42,38 @@ DANMU = pa.schema(
     ]
 )
 
+DISCUSSION = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("title_id", pa.string()),
+        ("post_id", pa.string()),
+        ("parent_id", pa.string()),
+        ("posted_at", INSTANT),
+        ("day", pa.date32()),
+        ("text", pa.string()),
+        ("likes", pa.int32()),
+        ("author_id", pa.string()),
+        ("territory", pa.string()),
+        ("deleted_at", INSTANT),
+    ]
+)
+
+SHARES = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("title_id", pa.string()),
+        ("share_id", pa.string()),
+        ("shared_at", INSTANT),
+        ("day", pa.date32()),
+        ("channel", pa.string()),
+        ("sharer_id", pa.string()),
+        ("offset_s", pa.int32()),
+        ("visits", pa.int32()),
+        ("new_viewers", pa.int32()),
+        ("territory", pa.string()),
+    ]
+)
+
 TITLES = pa.schema(
     [
         ("line", pa.int64()),
@@ -59,7 +91,13 @@ TITLES = pa.schema(
     ]
 )
 
-SCHEMAS = {"segments": SEGMENTS, "danmu": DANMU, "titles": TITLES}
+SCHEMAS = {
+    "segments": SEGMENTS,
+    "danmu": DANMU,
+    "discussion": DISCUSSION,
+    "shares": SHARES,
+    "titles": TITLES,
+}
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "titles": (
@@ -98,12 +136,36 @@ HEADERS: dict[str, tuple[str, ...]] = {
         "territory",
         "deleted_at",
     ),
+    "discussion": (
+        "title_id",
+        "post_id",
+        "parent_id",
+        "posted_at",
+        "text",
+        "likes",
+        "author_id",
+        "territory",
+        "deleted_at",
+    ),
+    "shares": (
+        "title_id",
+        "share_id",
+        "shared_at",
+        "channel",
+        "sharer_id",
+        "offset_s",
+        "visits",
+        "new_viewers",
+        "territory",
+    ),
 }
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     "titles": ("title_id", "kind", "runtime_s"),
     "segments": ("session_id", "viewer_id", "title_id", "started_at", "from_s", "to_s"),
     "danmu": ("title_id", "offset_s", "posted_at", "text"),
+    "discussion": ("title_id", "post_id", "posted_at", "text"),
+    "shares": ("title_id", "share_id", "shared_at", "channel"),
 }
 """Without these a file is quarantined. An absent descriptive column reads as empty cells."""
 
@@ -125,4 +187,5 @@ LONGEST_S = 360_000
 """No position lies beyond 100 hours, whatever the catalogue says."""
 
 ID_LENGTH = 200
+CHANNEL_LENGTH = 64
 TEXT_LENGTH = 10_000

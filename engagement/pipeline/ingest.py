@@ -22,8 +22,10 @@ from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
+from engagement.pipeline.publish_discussion import publish_discussion
 from engagement.pipeline.publish_fanbases import Library, publish_due
 from engagement.pipeline.publish_people import publish_people, subjects
+from engagement.pipeline.publish_shares import loose_titles, publish_shares
 from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
 from engagement.pipeline.typical import Shapes, publish_typical
 from engagement.roles import PUBLISH, acting_as
@@ -33,6 +35,7 @@ _PARTIALS_AT_ONCE = 20_000
 """Partials held in memory before the titles they are of are published."""
 
 _ATTEMPTS = 5
+_KEEP_CHANGING = "other ingests keep changing the same titles: run it again when they are done"
 _EPOCH = date(1970, 1, 1)
 
 NOBODYS = Holders()
@@ -79,7 +82,8 @@ def ingest(
 def publish_all(run: Ingest, summary: Summary, holders: Holders, progress: Progress) -> None:
     """Publish every unit that is not as its Sources are, settle days, and end the run."""
     _publish_stale_segments(run, summary, progress)
-    _publish_stale_danmu(run, summary, progress)
+    _publish_stale_titles(run, summary, progress)
+    _publish_stale_shares(run, summary, progress)
     _settle(summary, progress)
     _publish_series(run, summary, progress)
     _publish_protected(holders, run, summary, progress)
@@ -110,7 +114,7 @@ def _publish_stale_segments(run: Ingest, summary: Summary, progress: Progress) -
             return
         except Stale:
             continue  # another ingest landed a file of the same title meanwhile
-    raise Refused("other ingests keep changing the same titles: run it again when they are done")
+    raise Refused(_KEEP_CHANGING)
 
 
 def _publish_days(
@@ -219,32 +223,71 @@ def _rejected(told: Input) -> dict[str, object]:
     return found
 
 
-def _publish_stale_danmu(run: Ingest, summary: Summary, progress: Progress) -> None:
+_WHOLE_TITLES = (
+    (Source.Kind.DANMU, staging.danmu_of, publish_danmu),
+    (Source.Kind.DISCUSSION, staging.discussion_of, publish_discussion),
+)
+"""The kinds that are published a title at a time, how their rows are read and published."""
+
+
+def _publish_stale_titles(run: Ingest, summary: Summary, progress: Progress) -> None:
+    for kind, rows_of, publish_title in _WHOLE_TITLES:
+        for _ in range(_ATTEMPTS):
+            with acting_as(PUBLISH):
+                live = units.live(kind)
+                stale = sorted(units.stale_titles(live, kind))
+                titles = {t.key: t for t in Title.objects.filter(key__in=stale)}
+            try:
+                for number, key in enumerate(stale):
+                    progress(kind.value, number, len(stale))
+                    rows = rows_of(key, live.of(key))
+                    digest = units.input_digest(titles[key], rows.digest)
+                    with acting_as(PUBLISH):
+                        done = Release.objects.filter(
+                            kind=kind, title=titles[key], state=Release.State.DONE
+                        ).first()
+                        if done and done.input_digest == digest:
+                            done.sources.set(live.of(key))
+                            continue
+                    publish_title(titles[key], rows, digest, seen=live.ids, ingest=run)
+                    summary.duplicates += sum(rows.duplicates.values())
+                    summary.releases += 1
+                progress(kind.value, len(stale), len(stale))
+                break
+            except Stale:
+                continue
+        else:
+            raise Refused(_KEEP_CHANGING)
+
+
+def _publish_stale_shares(run: Ingest, summary: Summary, progress: Progress) -> None:
+    """Shares whose Sources changed, and those of days that have settled since."""
+    until = settled_until()
     for _ in range(_ATTEMPTS):
         with acting_as(PUBLISH):
-            live = units.live(Source.Kind.DANMU)
-            stale = sorted(units.stale_danmu(live))
-            titles = {t.key: t for t in Title.objects.filter(key__in=stale)}
+            live = units.live(Source.Kind.SHARES)
+            stale = units.stale_titles(live, Source.Kind.SHARES)
+            keys = sorted(stale | set(loose_titles(until)))
+            titles = {t.key: t for t in Title.objects.filter(key__in=keys)}
         try:
-            for number, key in enumerate(stale):
-                progress("danmu", number, len(stale))
-                rows = staging.danmu_of(key, live.of(key))
-                digest = units.input_digest(titles[key], rows.digest)
-                with acting_as(PUBLISH):
-                    done = Release.objects.filter(
-                        kind=Release.Kind.DANMU, title=titles[key], state=Release.State.DONE
-                    ).first()
-                    if done and done.input_digest == digest:
-                        done.sources.set(live.of(key))
-                        continue
-                publish_danmu(titles[key], rows, digest, seen=live.ids, ingest=run)
-                summary.duplicates += sum(rows.duplicates.values())
-                summary.releases += 1
-            progress("danmu", len(stale), len(stale))
+            for number, key in enumerate(keys):
+                progress("shares", number, len(keys))
+                rows = staging.shares_of(key, live.of(key))
+                done = publish_shares(
+                    titles[key],
+                    rows,
+                    made_of=live.of(key),
+                    seen=live.ids,
+                    settled_until=until,
+                    ingest=run,
+                )
+                summary.duplicates += sum(rows.duplicates.values()) if done else 0
+                summary.releases += len(done)
+            progress("shares", len(keys), len(keys))
             return
         except Stale:
             continue
-    raise Refused("other ingests keep changing the same titles: run it again when they are done")
+    raise Refused(_KEEP_CHANGING)
 
 
 def _settle(summary: Summary, progress: Progress) -> None:

@@ -250,7 +250,7 @@ def _may_read_more_now(source: Source) -> bool:
 
 def _guess_kind(file: File) -> str:
     stem = file.path.name.lower()
-    for kind in (Source.Kind.TITLES, Source.Kind.SEGMENTS):
+    for kind in Source.Kind:
         if stem.startswith(kind.value):
             return kind
     return Source.Kind.DANMU

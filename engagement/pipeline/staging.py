@@ -1,6 +1,6 @@
 """The rows of live Sources as Parquet.
 
-A Source's rows lie in a folder of its own: segments one file a row's day, danmu one file, and
+A Source's rows lie in a folder of its own: segments one file a row's day, other kinds one file, and
 beside them which titles and days it holds. Ids of viewers and sessions end here: segments are
 staged with keyed hashes. What the rows add up to is engine.py's and rollup.py's business.
 """
@@ -87,7 +87,9 @@ def stage(source: int, kind: str, table: pa.Table) -> None:
     if kind == "segments":
         units = _stage_segments(fresh, without_ids(table))
     else:
-        _write(table, fresh / "danmu.parquet")
+        if kind == "shares":
+            table = table.drop_columns(["sharer_id"])  # nothing counts sharers
+        _write(table, fresh / f"{kind}.parquet")
         counts = table["title_id"].value_counts().to_pylist()
         units = {c["values"]: {"": c["counts"]} for c in counts}
     (fresh / _UNITS).write_text(json.dumps(units, ensure_ascii=False, sort_keys=True))
@@ -221,16 +223,84 @@ def danmu_of(title: str, sources: Iterable[int]) -> Rows:
 
     Deleted comments are left out. Raises Missing.
     """
-    files = [str(_folder(source) / "danmu.parquet") for source in sorted(sources)]
+    columns = ["offset_s", "posted_at", "day", "text", "sender_id", "likes", "territory"]
+    return _rows(_DANMU, "danmu", title, sources, columns)
+
+
+_DISCUSSION = """
+WITH landed AS (
+    SELECT *, source * 1099511627776 + line AS place
+    FROM read_parquet(?)
+    WHERE title_id = ?
+),
+ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY post_id ORDER BY place DESC) AS copy
+    FROM landed
+)
+SELECT source, place AS line, post_id, parent_id, day, text, likes, author_id, territory,
+    deleted_at, copy
+FROM ranked
+ORDER BY day, post_id, line
+"""
+
+
+def discussion_of(title: str, sources: Iterable[int]) -> Rows:
+    """A title's live posts over all `sources`; a row counts once by post_id.
+
+    Deleted posts are left out. Raises Missing.
+    """
+    columns = ["post_id", "parent_id", "day", "text", "likes", "author_id", "territory"]
+    return _rows(_DISCUSSION, "discussion", title, sources, columns)
+
+
+_SHARES = """
+WITH landed AS (
+    SELECT *, source * 1099511627776 + line AS place
+    FROM read_parquet(?)
+    WHERE title_id = ?
+),
+ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY share_id ORDER BY place DESC) AS copy
+    FROM landed
+)
+SELECT source, place AS line, share_id, day, channel, offset_s, visits, new_viewers, territory,
+    NULL::timestamp AS deleted_at, copy
+FROM ranked
+ORDER BY day, share_id, line
+"""
+_SHARE_COLUMNS = ["share_id", "day", "channel", "offset_s", "visits", "new_viewers", "territory"]
+
+
+def shares_of(title: str, sources: Iterable[int]) -> Rows:
+    """A title's shares over all `sources`; of one share_id the row landed last. Raises Missing."""
+    return _rows(_SHARES, "shares", title, sources, _SHARE_COLUMNS)
+
+
+def shares_by_day(rows: Rows) -> dict[date, tuple[str, int]]:
+    """The digest and the number of a title's shares of each day."""
+    if not len(rows.table):
+        return {}
+    found = {}
+    for day in pc.unique(rows.table["day"]).to_pylist():
+        of_day = rows.table.filter(pc.equal(rows.table["day"], day))
+        found[day] = (_digest(of_day.select(_SHARE_COLUMNS)), len(of_day))
+    return found
+
+
+def _rows(sql: str, kind: str, title: str, sources: Iterable[int], columns: list[str]) -> Rows:
+    """The rows of the newest copies that are not deleted; `columns` make the digest."""
+    files = [str(_folder(source) / f"{kind}.parquet") for source in sorted(sources)]
     if not files:
         return NO_ROWS
-    with _duckdb() as db:
-        table = db.sql(_DANMU, params=[files, title]).to_arrow_table()
+    try:
+        with _duckdb() as db:
+            table = db.sql(sql, params=[files, title]).to_arrow_table()
+    except duckdb.IOException as error:
+        raise Missing(f"staged rows of {kind} are gone: {error}") from error
     copies = pc.greater(table["copy"], 1)
     duplicates = table.filter(copies)["source"].value_counts().to_pylist()
     once = table.filter(pc.invert(copies))
     live = once.filter(pc.is_null(once["deleted_at"]))
-    columns = ["offset_s", "posted_at", "day", "text", "sender_id", "likes", "territory"]
     return Rows(
         table=live,
         digest=_digest(live.select(columns)),

@@ -1,7 +1,7 @@
 """Which units stand published as their live Sources and titles are now, and which do not.
 
-A unit is (segments, title, day) or (danmu, title). It is told to be stale from what is stored,
-not from what a run did: an ingest that was killed is finished by the next one.
+A unit is (segments or shares, title, day) or (danmu or discussion, title). It is told to be stale
+from what is stored, not from what a run did: an ingest that was killed is finished by the next.
 """
 
 from __future__ import annotations
@@ -98,12 +98,16 @@ def stale_segments(live: Live) -> dict[date, set[str]]:
     return stale
 
 
-def stale_danmu(live: Live) -> set[str]:
-    """The title_ids whose danmu Release is missing or made of other Sources."""
+def stale_titles(live: Live, kind: str) -> set[str]:
+    """The title_ids whose Release of `kind` is missing or made of other Sources.
+
+    For kinds whose rows count once over the whole title: danmu, discussion and shares, of which
+    every day's Release is made of all Sources that hold the title.
+    """
     titles = {t.key: t for t in Title.objects.all()}
     wanted = set(live.holders) & set(titles)
     stale = set()
-    for key, _, _, digest, sources in _done(Release.Kind.DANMU):
+    for key, _, _, digest, sources in _done(kind):
         wanted.discard(key)
         if sources != live.of(key) or not digest.startswith(context_digest(titles[key])):
             stale.add(key)

@@ -124,6 +124,8 @@ _FAMILIES = {
     "retention": gettext_lazy("Retention"),
     "rewatch": gettext_lazy("Rewatch"),
     "danmu": gettext_lazy("Danmu"),
+    "discussion": gettext_lazy("Discussion"),
+    "sharing": gettext_lazy("Sharing"),
 }
 _REASONS = {
     "below_floor": gettext_lazy("is not shown: fewer than 50 viewers."),
@@ -131,6 +133,7 @@ _REASONS = {
         "waits in part: fewer than 50 viewers have watched so far, and these days join later ones."
     ),
     "not_measured": gettext_lazy("has not been measured in this window."),
+    "reaches_outside": gettext_lazy("counts days outside of this window."),
     "too_uncertain": gettext_lazy("is not shown: too uncertain."),
     "too_few_partners": gettext_lazy("is not shown: it needs the titles of five partners."),
 }

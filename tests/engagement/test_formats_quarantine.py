@@ -225,11 +225,6 @@ def test_a_file_that_no_reader_knows_says_what_to_do(tmp_path: Path) -> None:
     )
 
 
-def test_files_of_families_to_come_are_named(tmp_path: Path) -> None:
-    path = write(tmp_path, "discussion.csv", "title_id,post_id,posted_at,text\nfilm,1,2026,x\n")
-    assert "not read yet" in problem(path)
-
-
 def test_a_home_that_is_no_territory_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "segments.csv", GOOD)
     assert "'XX' is not an ISO 3166-1 code" in problem(path, options=Options(territory="XX"))

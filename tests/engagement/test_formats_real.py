@@ -166,14 +166,12 @@ def test_gb18030_is_read_without_being_declared() -> None:
 
 def not_danmaku() -> list[Path]:
     return [
-        real_data() / "comments-douban-operation-red-sea" / "short_comments.csv",
-        real_data() / "comments-mangotv-variety" / "episode_1.csv.gz",
         real_data() / "danmaku-film-yolo-2024" / "README.md",
         real_data() / "watchcurves-lectures-vi2" / "lecture-1_per_second.csv",
     ]
 
 
-def test_posts_tables_and_readmes_are_not_taken_for_danmaku() -> None:
+def test_tables_and_readmes_are_not_taken_for_danmaku() -> None:
     for path in not_danmaku():
         with pytest.raises(Unrecognised):
             take(path, options=FILM, runtimes=RUNTIMES)

@@ -1,0 +1,278 @@
+"""A title's shares as facts: by day and channel, and by content second.
+
+Shares and visits are exact; new viewers are people and are published in pieces of at least the
+floor (new_viewers.py), on the row of the piece's last day. Who shared ended at staging.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+from django.conf import settings
+from django.db import connection
+
+from engagement import curves
+from engagement.models import Ingest, Release, SharingFact, SharingOffset, Source, Title
+from engagement.pipeline import staging
+from engagement.pipeline.new_viewers import Piece, pieces
+from engagement.pipeline.publish import begin, check_sources, finish, locked
+from engagement.pipeline.staging import Rows
+from engagement.pipeline.units import input_digest
+from engagement.scope import ALL
+
+_ONE_DAY = timedelta(days=1)
+_BATCH = 2000
+
+Place = tuple[date, str, str]
+"""day, channel, territory"""
+
+
+@dataclass
+class Cell:
+    """One row of the fact table, before it has a Release."""
+
+    shares: int = 0
+    visits: int = 0
+    brought: int = 0  # new viewers, unprotected
+    new_viewers: int | None = None
+    new_since: date | None = None
+
+    def shown(self) -> tuple[int, int, int | None, date | None]:
+        return self.shares, self.visits, self.new_viewers, self.new_since
+
+
+@dataclass(frozen=True)
+class _Unit:
+    digest: str
+    rows: int
+
+
+def publish_shares(
+    title: Title,
+    rows: Rows,
+    *,
+    made_of: frozenset[int],
+    seen: frozenset[int],
+    settled_until: date,
+    ingest: Ingest | None = None,
+) -> list[Release]:
+    """Swap the days of a title's shares that changed, and cut settled days into pieces.
+
+    `made_of` are the live Sources that hold the title, `seen` all live ones as `rows` were read.
+    Raises Stale.
+    """
+    cells, offsets = _cells(rows.table), _offsets(title, rows.table)
+    counted = {
+        day: _Unit(input_digest(title, digest), count)
+        for day, (digest, count) in staging.shares_by_day(rows).items()
+    }
+    changed = _changed(title, counted)
+    releases = begin(
+        title, Release.Kind.SHARES, [(day, unit.digest) for day, unit in changed.items()], ingest
+    )
+    with locked(title):
+        check_sources(title, Source.Kind.SHARES, seen)
+        for release, unit in zip(releases, changed.values(), strict=True):
+            release.rows = unit.rows
+        finish(releases, [made_of] * len(releases))
+        _protect(title, cells, settled_until)
+        of_day = {r.day: r for r in _done(title)}
+        _say_made_of(list(of_day.values()), rows, made_of)
+        _swap(title, cells, offsets, of_day, frozenset(changed))
+    return releases
+
+
+def loose_titles(settled_until: date) -> list[str]:
+    """The title_ids with settled days whose new viewers are in no piece yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT title.key
+            FROM engagement_sharingfact AS fact
+            JOIN engagement_title AS title ON title.id = fact.title_id
+            WHERE fact.territory = '*' AND fact."from" < %s
+              AND NOT EXISTS (
+                  SELECT FROM engagement_sharingfact AS piece
+                  WHERE piece.title_id = fact.title_id AND piece.territory = '*'
+                    AND piece.channel = fact.channel
+                    AND piece.new_since <= fact."from" AND fact."from" < piece.until
+              )
+            ORDER BY title.key
+            """,
+            [settled_until],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _done(title: Title) -> list[Release]:
+    return list(
+        Release.objects.filter(
+            kind=Release.Kind.SHARES, title=title, state=Release.State.DONE
+        ).order_by("day")
+    )
+
+
+def _say_made_of(releases: Sequence[Release], rows: Rows, made_of: frozenset[int]) -> None:
+    """Every day is made of all Sources of the title. The first says how many copies there are."""
+    for number, release in enumerate(releases):
+        release.sources.set(made_of)
+        release.rejected = {} if number else rows.rejected()
+        release.save(update_fields=["rejected"])
+
+
+def _changed(title: Title, counted: Mapping[date, _Unit]) -> dict[date, _Unit]:
+    """The days whose rows are not those that were published, also those that have none now."""
+    nothing = _Unit(input_digest(title, staging.NO_ROWS.digest), 0)
+    before = {r.day: r.input_digest for r in _done(title) if r.day is not None}
+    return {
+        day: counted.get(day, nothing)
+        for day in sorted(counted.keys() | before.keys())
+        if before.get(day) != counted.get(day, nothing).digest
+    }
+
+
+def _cells(table: pa.Table) -> dict[Place, Cell]:
+    """Shares, visits and new viewers of each day, channel and territory, `*` among these."""
+    cells: dict[Place, Cell] = defaultdict(Cell)
+    if not len(table):
+        return cells
+    names = ("day", "channel", "territory", "visits", "new_viewers")
+    for day, channel, territory, visits, brought in zip(
+        *(table[name].to_pylist() for name in names), strict=True
+    ):
+        for place in (territory, ALL):
+            cell = cells[day, channel, place]
+            cell.shares += 1
+            cell.visits += visits
+            cell.brought += brought
+    return cells
+
+
+def _protect(title: Title, cells: dict[Place, Cell], settled_until: date) -> None:
+    """Write the new viewers that may be shown into the cells of their pieces' last days.
+
+    A territory that passed nothing on that day gets a row of none for it.
+    """
+    kept = _kept(title)
+    days: dict[str, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for (day, channel, territory), cell in cells.items():
+        if territory != ALL and day < settled_until:
+            days[channel][day][territory] = cell.brought
+    for channel in sorted(days.keys() | kept.keys()):
+        of_channel = days.get(channel, {})
+        for piece in pieces(of_channel, kept.get(channel, []), floor=settings.FLOOR):
+            inside = {t for day, of_day in of_channel.items() if day in piece for t in of_day}
+            for territory in {ALL, *inside, *piece.shown}:
+                cell = cells.setdefault((piece.until - _ONE_DAY, channel, territory), Cell())
+                cell.new_viewers = piece.shown.get(territory)
+                cell.new_since = piece.since
+
+
+def _kept(title: Title) -> dict[str, list[Piece]]:
+    """The pieces as they stand published, by channel."""
+    shown: dict[tuple[str, date, date], dict[str, int]] = defaultdict(dict)
+    for fact in SharingFact.objects.filter(title=title, new_since__isnull=False):
+        assert fact.new_since is not None
+        piece = shown[fact.channel, fact.new_since, fact.until]
+        if fact.new_viewers is not None:
+            piece[fact.territory] = fact.new_viewers
+    kept: dict[str, list[Piece]] = defaultdict(list)
+    for (channel, since, until), numbers in shown.items():
+        kept[channel].append(Piece(since, until, numbers))
+    return kept
+
+
+@dataclass
+class _Offset:
+    shares: int = 0
+    seconds: list[int] = field(default_factory=list)
+
+
+def _offsets(title: Title, table: pa.Table) -> dict[tuple[date, str], _Offset]:
+    found: dict[tuple[date, str], _Offset] = defaultdict(_Offset)
+    if not len(table):
+        return found
+    names = ("day", "territory", "offset_s")
+    for day, territory, second in zip(*(table[n].to_pylist() for n in names), strict=True):
+        for place in (territory, ALL):
+            found[day, place].shares += 1
+            if second is not None:
+                found[day, place].seconds.append(second)
+    return found
+
+
+def _swap(
+    title: Title,
+    cells: Mapping[Place, Cell],
+    offsets: Mapping[tuple[date, str], _Offset],
+    releases: Mapping[date | None, Release],
+    changed: frozenset[date],
+) -> None:
+    """Make the rows of changed days anew; of the others those alone that are not as stored."""
+    stored = {
+        (fact.from_day, fact.channel, fact.territory): fact
+        for fact in SharingFact.objects.filter(title=title)
+    }
+    stale = {
+        place
+        for place, fact in stored.items()
+        if place[0] in changed or place not in cells or _shown(fact) != cells[place].shown()
+    }
+    SharingFact.objects.filter(pk__in=[stored[place].pk for place in stale]).delete()
+    SharingFact.objects.bulk_create(
+        (
+            _fact(title, place, cell, releases[place[0]])
+            for place, cell in sorted(cells.items())
+            if place in stale or place not in stored
+        ),
+        _BATCH,
+    )
+    SharingOffset.objects.filter(title=title, from_day__in=changed).delete()
+    SharingOffset.objects.bulk_create(_offset_facts(title, offsets, releases, changed), _BATCH)
+
+
+def _shown(fact: SharingFact) -> tuple[int, int, int | None, date | None]:
+    return fact.shares, fact.visits, fact.new_viewers, fact.new_since
+
+
+def _fact(title: Title, place: Place, cell: Cell, release: Release) -> SharingFact:
+    day, channel, territory = place
+    return SharingFact(
+        title=title,
+        territory=territory,
+        channel=channel,
+        from_day=day,
+        until=day + _ONE_DAY,
+        release=release,
+        shares=cell.shares,
+        visits=cell.visits,
+        new_viewers=cell.new_viewers,
+        new_since=cell.new_since,
+    )
+
+
+def _offset_facts(
+    title: Title,
+    offsets: Mapping[tuple[date, str], _Offset],
+    releases: Mapping[date | None, Release],
+    changed: frozenset[date],
+) -> Iterable[SharingOffset]:
+    for (day, territory), offset in sorted(offsets.items()):
+        if day in changed:
+            seconds = max([title.runtime_s, *(second + 1 for second in offset.seconds), 1])
+            counts = np.bincount(np.array(offset.seconds, np.int64), minlength=seconds)
+            yield SharingOffset(
+                title=title,
+                territory=territory,
+                from_day=day,
+                until=day + _ONE_DAY,
+                release=releases[day],
+                shares=offset.shares,
+                unplaced=offset.shares - len(offset.seconds),
+                curves=curves.pack(counts.astype(np.int64)[np.newaxis]),
+            )

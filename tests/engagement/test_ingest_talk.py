@@ -1,0 +1,232 @@
+"""Discussion and shares in: counted once, masked, without authors; new viewers with a floor."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from engagement import curves
+from engagement.models import (
+    DiscussionFact,
+    DiscussionPost,
+    Rejected,
+    Release,
+    SharingFact,
+    SharingOffset,
+)
+from engagement.pipeline import ingest as pipeline
+from tests.engagement.one_film import DAY, NEXT, ingest, land
+
+ONE = timedelta(days=1)
+POSTS = "title_id,post_id,parent_id,posted_at,text,likes,author_id,territory,deleted_at"
+
+
+def post(
+    number: str,
+    text: str,
+    author: str = "",
+    *,
+    parent: str = "",
+    day: date = DAY,
+    likes: int = 0,
+    territory: str = "CN",
+    deleted: str = "",
+) -> str:
+    return f"film,{number},{parent},{day}T04:00:00Z,{text},{likes},{author},{territory},{deleted}"
+
+
+def days() -> list[tuple[date, str, int, int, int]]:
+    facts = DiscussionFact.objects.order_by("from_day", "territory")
+    return [(f.from_day, f.territory, f.posts, f.replies, f.likes) for f in facts]
+
+
+@pytest.mark.django_db
+def test_posts_and_replies_are_counted_by_day_and_territory(folder: Path) -> None:
+    rows = [
+        post("p1", "好看", "a1", likes=2),
+        post("p2", "同意", "a2", parent="p1", likes=1),
+        post("p3", "同意", "a3", parent="p1", day=NEXT),
+        post("p4", "好看", "a4", territory="SG"),
+    ]
+    land(folder, "discussion.csv", rows, POSTS)
+    ingest(folder)
+    assert days() == [
+        (DAY, "*", 2, 1, 3),
+        (DAY, "CN", 1, 1, 3),
+        (DAY, "SG", 1, 0, 0),
+        (NEXT, "*", 0, 1, 0),
+        (NEXT, "CN", 0, 1, 0),
+    ]
+    first = DiscussionPost.objects.get(text="好看", territory="CN")
+    assert (first.replies, first.repeats, first.likes) == (2, 2, 2)
+
+
+@pytest.mark.django_db
+def test_contact_details_are_masked_and_unknown_authors_are_one(folder: Path) -> None:
+    rows = [post(f"p{n}", "敬二舅") for n in range(5)]
+    rows += [post("q1", "敬二舅", "a1"), post("q2", "我的电话13812345678", "a1"), post("q3", " ")]
+    land(folder, "discussion.csv", rows, POSTS)
+    ingest(folder)
+    assert days() == [(DAY, "*", 8, 0, 0), (DAY, "CN", 8, 0, 0)]
+    assert {p.repeats for p in DiscussionPost.objects.filter(text="敬二舅")} == {2}
+    assert DiscussionPost.objects.count() == 7  # a blank post has nothing to show
+    assert not DiscussionPost.objects.filter(text__contains="13812345678").exists()
+
+
+@pytest.mark.django_db
+def test_a_post_counts_once_as_the_file_landed_last_says(folder: Path) -> None:
+    land(folder, "discussion-1.csv", [post("p1", "好", likes=1), post("p2", "坏")], POSTS)
+    ingest(folder)
+    deleted = post("p2", "坏", deleted="2024-09-03T00:00:00Z")
+    land(folder, "discussion-2.csv", [post("p1", "好", likes=12), deleted], POSTS)
+    DiscussionPost.objects.filter(text="好").update(picked=True)
+    summary = ingest(folder)
+    assert (summary.releases, summary.duplicates) == (1, 2)
+    left = DiscussionPost.objects.get()
+    assert (left.text, left.likes, left.picked) == ("好", 12, True)
+    assert days() == [(DAY, "*", 1, 0, 12), (DAY, "CN", 1, 0, 12)]
+    duplicates = Rejected.objects.get(reason="duplicate", rows__gt=0)
+    assert (duplicates.source.name, duplicates.rows) == ("discussion-1.csv", 2)
+    assert ingest(folder).releases == 0
+
+
+@pytest.mark.django_db
+def test_a_withdrawn_discussion_is_gone(folder: Path) -> None:
+    land(folder, "discussion.csv", [post("p1", "好")], POSTS)
+    ingest(folder)
+    (folder / "discussion.csv").unlink()
+    ingest(folder, withdraw=["discussion.csv"])
+    assert not DiscussionFact.objects.exists()
+    assert not DiscussionPost.objects.exists()
+    done = Release.objects.get(kind="discussion", state="done")
+    assert (done.rows, list(done.sources.all())) == (0, [])
+
+
+SHARES = "title_id,share_id,shared_at,channel,sharer_id,offset_s,visits,new_viewers,territory"
+
+
+def share(
+    number: str,
+    brought: int,
+    day: date = DAY,
+    *,
+    channel: str = "wechat",
+    territory: str = "CN",
+    offset: str = "30",
+) -> str:
+    moment = f"{day}T04:00:00Z"
+    return f"film,{number},{moment},{channel},v1,{offset},{brought + 1},{brought},{territory}"
+
+
+def shown(channel: str = "wechat") -> list[tuple[int, str, int, int | None, int | None]]:
+    """By day of September 2024 and territory: shares, new viewers, the day they count from."""
+    return [
+        (f.from_day.day, f.territory, f.shares, f.new_viewers, f.new_since and f.new_since.day)
+        for f in SharingFact.objects.filter(channel=channel).order_by("from_day", "territory")
+    ]
+
+
+@pytest.mark.django_db
+def test_new_viewers_join_days_until_they_are_fifty(folder: Path) -> None:
+    rows = [
+        share("s1", 20),
+        share("s2", 30, NEXT),
+        share("s3", 25, NEXT, offset=""),
+        share("s4", 49, NEXT + ONE),
+        share("s5", 60, channel="weibo"),
+    ]
+    land(folder, "shares.csv", rows, SHARES)
+    ingest(folder)
+    assert shown() == [
+        (2, "*", 1, None, None),
+        (2, "CN", 1, None, None),
+        (3, "*", 2, 75, 2),
+        (3, "CN", 2, 75, 2),
+        (4, "*", 1, None, None),
+        (4, "CN", 1, None, None),
+    ]
+    assert shown("weibo") == [(2, "*", 1, 60, 2), (2, "CN", 1, 60, 2)]
+    at = SharingOffset.objects.get(from_day=NEXT, territory="*")
+    assert (at.shares, at.unplaced, curves.unpack(at.curves)[0, 30]) == (2, 1, 1)
+    assert {(r.day, r.rows) for r in Release.objects.filter(kind="shares")} == {
+        (DAY, 2),
+        (NEXT, 2),
+        (NEXT + ONE, 1),
+    }
+    assert ingest(folder).releases == 0
+
+
+@pytest.mark.django_db
+def test_a_territory_that_subtraction_would_tell_waits_with_another(folder: Path) -> None:
+    rows = [
+        share("s1", 80),
+        share("s2", 60, territory="SG"),
+        share("s3", 5, territory="MY"),
+        share("s4", 0, territory="TH"),
+    ]
+    land(folder, "shares.csv", rows, SHARES)
+    ingest(folder)
+    assert shown() == [
+        (2, "*", 4, 145, 2),
+        (2, "CN", 1, 80, 2),
+        (2, "MY", 1, None, 2),
+        (2, "SG", 1, None, 2),
+        (2, "TH", 1, 0, 2),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_territory_without_shares_on_the_last_day_has_a_row_for_its_new_viewers(
+    folder: Path,
+) -> None:
+    rows = [share("s1", 40, territory="SG"), share("s2", 100, NEXT)]
+    land(folder, "shares.csv", rows, SHARES)
+    ingest(folder)
+    assert shown() == [
+        (2, "*", 1, None, None),
+        (2, "SG", 1, None, None),
+        (3, "*", 1, 140, 2),
+        (3, "CN", 1, None, 2),
+        (3, "SG", 0, None, 2),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_share_counts_once_as_landed_last_and_few_new_viewers_more_wait(folder: Path) -> None:
+    land(folder, "shares-1.csv", [share("s1", 60), share("s2", 10)], SHARES)
+    ingest(folder)
+    assert shown()[0] == (2, "*", 2, 70, 2)
+    land(folder, "shares-2.csv", [share("s2", 30)], SHARES)
+    summary = ingest(folder)
+    assert (summary.releases, summary.duplicates) == (1, 1)
+    assert shown()[0] == (2, "*", 2, 70, 2)  # twenty more wait
+    assert SharingFact.objects.get(territory="*").visits == 61 + 31  # visits are exact
+    land(folder, "shares-3.csv", [share("s2", 65)], SHARES)
+    ingest(folder)
+    assert shown()[0] == (2, "*", 2, 125, 2)
+
+
+@pytest.mark.django_db
+def test_withdrawn_shares_are_gone_and_their_piece_stays_in_place(folder: Path) -> None:
+    land(folder, "shares.csv", [share("s1", 60)], SHARES)
+    ingest(folder)
+    (folder / "shares.csv").unlink()
+    ingest(folder, withdraw=["shares.csv"])
+    assert shown() == [(2, "*", 0, None, 2)]
+    assert not SharingOffset.objects.exists()
+    land(folder, "shares.csv", [share("s1", 60)], SHARES)
+    ingest(folder)
+    assert shown() == [(2, "*", 1, None, 2), (2, "CN", 1, None, 2)]
+
+
+@pytest.mark.django_db
+def test_days_settle_by_themselves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(folder, "shares.csv", [share("s1", 60)], SHARES)
+    monkeypatch.setattr(pipeline, "settled_until", lambda: DAY)
+    ingest(folder)
+    assert shown() == [(2, "*", 1, None, None), (2, "CN", 1, None, None)]
+    monkeypatch.setattr(pipeline, "settled_until", lambda: NEXT)
+    assert ingest(folder).releases == 0
+    assert shown() == [(2, "*", 1, 60, 2), (2, "CN", 1, 60, 2)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from engagement.families import Resource, Result
-from engagement.families.read import Read, block_arrays, fetch
+from engagement.families.read import Read, block_arrays, child_arrays, children_of, fetch
 from engagement.families.registry import READERS, RESOURCES, VIEW_OF_FAMILY
 from engagement.models import Title
 from engagement.roles import READER, acting_as
@@ -192,16 +192,19 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
     blocks = scope.reach(title_id, [family], scope.granted(title_id, [family]))
     if not blocks or family not in VIEW_OF_FAMILY:
         return None
+    view = VIEW_OF_FAMILY[family]
+    counted = child_arrays(view, _reaches(scope, sorted(scope.titles()), family))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         [(since, until)] = fetch(
             # the view's name is this module's own, never a caller's
-            f'SELECT min(fact."from"), max(fact.until) FROM {VIEW_OF_FAMILY[family]} AS fact'  # noqa: S608
+            f'SELECT min(fact."from"), max(fact.until) FROM {view} AS fact'  # noqa: S608
             " WHERE fact.title_id = %s AND fact.until <= %s AND EXISTS ("
             "   SELECT FROM unnest(%s::text[], %s::date[], %s::date[])"
             "       AS reach(territory, since, until)"
             "   WHERE reach.territory IN (fact.territory, '*')"
-            '     AND fact."from" >= reach.since AND fact.until <= reach.until)',
-            [title_id, settled_until(), *block_arrays(blocks)],
+            '     AND fact."from" >= reach.since AND fact.until <= reach.until)'
+            + children_of(view),
+            [title_id, settled_until(), *block_arrays(blocks), *counted],
         )
     return Window(since, until) if since else None
 
@@ -313,6 +316,13 @@ def measured_each(
         family: _reaches(scope, tuple(title_ids), family)
         for family in (VIEW_OF_FAMILY if families is None else families)
     }
+    counted = {
+        family: child_arrays(
+            VIEW_OF_FAMILY[family], _reaches(scope, sorted(scope.titles()), family)
+        )
+        for family, blocks in reaches.items()
+        if blocks
+    }
     windows: dict[int, Window] = {}
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         for family, blocks in reaches.items():
@@ -328,12 +338,14 @@ def measured_each(
                 "   WHERE reach.title_id = fact.title_id"
                 "     AND reach.territory IN (fact.territory, '*')"
                 '     AND fact."from" >= reach.since AND fact.until <= reach.until)'
-                " GROUP BY fact.title_id",
+                + children_of(VIEW_OF_FAMILY[family])
+                + " GROUP BY fact.title_id",
                 [
                     sorted({title_id for title_id, _ in blocks}),
                     settled_until(),
                     [title_id for title_id, _ in blocks],
                     *block_arrays([block for _, block in blocks]),
+                    *counted[family],
                 ],
             )
             for title_id, since, until in rows:

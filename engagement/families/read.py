@@ -88,6 +88,26 @@ _CHILDREN = """
 """
 
 
+COUNTING_VIEWS = frozenset(
+    {"wall_viewing", "wall_viewer_sketch", "wall_demographics", "wall_geography", "wall_fanbases"}
+)
+"""Whose rows may be a series' own, with the children that they count."""
+
+
+def children_of(view: str) -> str:
+    """More of a WHERE over `view`: of a series' own rows those whose every counted child is
+    granted. For `child_arrays(...)`; nothing in the view of a family that series have no part in.
+    """
+    return _CHILDREN if view in COUNTING_VIEWS else ""
+
+
+def child_arrays(view: str, blocks: Sequence[tuple[int, Part]]) -> list[Any]:
+    """The parameters of `children_of`: what is granted of each title that may be counted."""
+    if view not in COUNTING_VIEWS:
+        return []
+    return [[child for child, _ in blocks], *block_arrays([part for _, part in blocks])]
+
+
 def within_with_children(view: str) -> str:
     """`within`, and of a series' own rows those whose every counted child is granted.
 

@@ -1,8 +1,8 @@
 """Across the episodes of a series: its own days, and who carried on from the episode before.
 
 Both are counted from what stands published of the episodes, and told to be stale from what is
-stored: a series' day names the Releases of its episodes, an episode's `carried_on` is emptied
-with its own day or with an earlier one of the episode before.
+stored: a series' day names the Releases of its episodes and their order, an episode's
+`carried_on` is emptied with its own day or with an earlier one of the episode before.
 """
 
 from __future__ import annotations
@@ -41,21 +41,23 @@ def count_carried_on(series: Title) -> int:
     """Fill what is empty of the series' episodes; how many days were counted.
 
     The viewers of an episode's day who had played the one before on that day or earlier, from
-    people rows: exact, by territory and over all.
+    people rows: exact, by territory and over all. Days that the series' own numbers are not made
+    of yet are counted again: another episode may have come to stand before.
     """
+    with acting_as(PUBLISH):
+        order = episodes(series)
+        changed = {d.day: {t.pk for t in d.counted} for d in stale_days(series)}
+        ViewingFact.objects.filter(title__in=order[:1]).exclude(carried_on=None).update(
+            carried_on=None
+        )
     counted = 0
-    order = episodes(series)
     for before, episode in pairwise(order):
         with acting_as(PUBLISH):
-            days = sorted(
-                set(
-                    ViewingFact.objects.filter(
-                        title=episode, device=ALL, carried_on=None
-                    ).values_list("from_day", flat=True)
-                )
-            )
+            empty = ViewingFact.objects.filter(title=episode, device=ALL, carried_on=None)
+            days = {day for day, titles in changed.items() if episode.pk in titles}
+            days.update(empty.values_list("from_day", flat=True))
         if days:
-            _count_days(before, episode, days)
+            _count_days(before, episode, sorted(days))
             counted += len(days)
     return counted
 
@@ -102,14 +104,25 @@ class SeriesDay:
     counted: tuple[Title, ...]
 
 
-def _last(series: Title) -> Title | None:
-    order = episodes(series)
-    return order[-1] if order else None
+def _last(order: Sequence[Title]) -> Title | None:
+    """The last episode, in the order of a series, that has numbers; later ones are to come."""
+    published = set(
+        Release.objects.filter(
+            kind=Release.Kind.SEGMENTS, title__in=order, state=Release.State.DONE, rows__gt=0
+        ).values_list("title_id", flat=True)
+    )
+    return next((t for t in reversed(order) if t.pk in published), None)
 
 
 def stale_days(series: Title) -> list[SeriesDay]:
-    """Days whose Release is missing or made of other Releases; days without episodes go."""
+    """Days whose Release is missing or made of other Releases; days without episodes go.
+
+    A day is another one too where other episodes stand before those it counts, or where one of
+    them has become, or is no longer, the last.
+    """
     order = episodes(series)
+    last = _last(order)
+    before = {after.pk: title.pk for title, after in pairwise(order)}
     wanted: dict[date, list[tuple[Title, str]]] = {}
     by_pk = {t.pk: t for t in order}
     for title, day, release in (
@@ -129,7 +142,8 @@ def stale_days(series: Title) -> list[SeriesDay]:
     found = []
     for day in sorted({*wanted, *(d for d in known if d is not None)}):
         made_of = wanted.get(day, [])
-        text = "|".join([METRIC_VERSION, *(f"{t.pk}:{r}" for t, r in made_of)])
+        each = (f"{t.pk}:{r}:{before.get(t.pk, '')}:{t == last}" for t, r in made_of)
+        text = "|".join([METRIC_VERSION, *each])
         digest = hashlib.sha256(text.encode()).hexdigest()
         if known.get(day) != digest:
             found.append(SeriesDay(day, digest, tuple(t for t, _ in made_of)))
@@ -142,7 +156,7 @@ def publish_series(
     """Swap the days of a series that are stale, and cut its settled days into sketches."""
     with acting_as(PUBLISH):
         days = stale_days(series)
-        last = _last(series)
+        last = _last(episodes(series))
     if not days:
         return []
     releases = begin(series, Release.Kind.SEGMENTS, [(d.day, d.digest) for d in days], ingest)
@@ -223,7 +237,7 @@ def _cut(series: Title, changed: set[date], settled_until: date) -> None:
 
     A piece whose days changed is counted again; its days stay together.
     """
-    last = _last(series)
+    last = _last(episodes(series))
     facts = ViewingFact.objects.filter(title=series, device=ALL, from_day__lt=settled_until)
     by_territory: dict[str, list[ViewingFact]] = {}
     for fact in facts.order_by("from_day"):

@@ -117,6 +117,34 @@ def test_a_series_follows_its_episodes(folder: Path) -> None:
     assert [r.rows for r in done] == [0]
 
 
+def test_finishers_are_those_of_the_last_published_episode(folder: Path) -> None:
+    land(folder, "segments.csv", plays(8, range(30)) + plays(9, range(20), to_s=100), SEGMENTS)
+    ingest(folder)
+    [whole] = ViewingFact.objects.filter(title__key="show", territory="*")
+    assert whole.finishers == 20  # the tenth is in the catalogue and has not been shown
+    land(folder, "segments.2.csv", plays(10, range(5), NEXT), SEGMENTS)
+    ingest(folder)
+    finishers = ViewingFact.objects.filter(title__key="show", territory="*").values_list(
+        "from_day", "finishers"
+    )
+    assert dict(finishers) == {DAY: 0, NEXT: 5}
+    assert ingest(folder).releases == 0
+
+
+def test_another_order_of_the_episodes_counts_again_who_carried_on(folder: Path) -> None:
+    rows = plays(8, range(10)) + plays(9, range(5, 20)) + plays(10, range(3))
+    land(folder, "segments.csv", rows, SEGMENTS)
+    ingest(folder)
+    assert (carried_on("show-9"), carried_on("show-10")) == ({DAY: 5}, {DAY: 0})
+    ninth_first = SERIES.replace("Nine,100,2024-09-01", "Nine,100,2024-08-01")
+    (folder / "titles.csv").write_text(ninth_first)
+    ingest(folder)
+    assert carried_on("show-9") == {DAY: None}  # nothing stands before it now
+    assert carried_on("show-8") == {DAY: 5}
+    assert carried_on("show-10") == {DAY: 3}
+    assert ingest(folder).releases == 0
+
+
 def test_rows_that_name_a_series_are_rejected_with_a_word_on_why(folder: Path) -> None:
     rows = [*plays(8, range(60)), segment("x", "v", noon(), title="show")]
     land(folder, "segments.csv", rows, SEGMENTS)

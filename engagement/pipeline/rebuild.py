@@ -115,10 +115,11 @@ def _stale() -> list[Finding]:
         for day, titles in sorted(segments.items())
         for title in sorted(titles)
     ]
-    found += [
-        Finding(f"danmu {title} is not as its sources are", "manage.py ingest")
-        for title in sorted(units.stale_danmu(units.live(Source.Kind.DANMU)))
-    ]
+    for kind in (Source.Kind.DANMU, Source.Kind.DISCUSSION, Source.Kind.SHARES):
+        found += [
+            Finding(f"{kind} {title} is not as its sources are", "manage.py ingest")
+            for title in sorted(units.stale_titles(units.live(kind), kind))
+        ]
     return found + [
         Finding(f"{title.key} has settled days that were not cut", "manage.py ingest")
         for title in publish.titles_with_loose_days(settled_until(), at_least=settings.FLOOR)

@@ -26,6 +26,7 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (geography.GEOGRAPHY, geography.read),
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
+    (danmu.DANMU_PHRASES, danmu.read_phrases),
     (fanbases.FANBASES, fanbases.read),
     (moments.MOMENTS, moments.read),
 )

@@ -46,7 +46,9 @@ def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued
     bundle, archive = built(ask(cast.alice))
     assert bundle.state == "done"
     assert (bundle.progress, bundle.step, bundle.attempts) == (100, "", 1)
-    names = ("danmu", "danmu_comments", "moments", "retention", "rewatch", "viewing")
+    names = (
+        "danmu", "danmu_comments", "danmu_phrases", "moments", "retention", "rewatch", "viewing"
+    )  # fmt: skip
     assert sorted(archive.namelist()) == sorted(
         [
             *(f"data/{slug}/{name}.csv" for slug in ("film", "shared") for name in names),
@@ -271,6 +273,7 @@ def test_a_bundle_of_a_member_with_a_limit_stays_inside_it(cast: Cast) -> None:
     assert sorted(n for n in archive.namelist() if n.startswith("data/")) == [
         "data/film/danmu.csv",
         "data/film/danmu_comments.csv",
+        "data/film/danmu_phrases.csv",
     ]
 
 

@@ -372,6 +372,15 @@ def forged(cast: Cast, exit: str = "web") -> Scope:
     )
 
 
+@pytest.mark.parametrize("resource", sorted(RESOURCES))
+def test_postgres_alone_returns_no_foreign_row(cast: Cast, resource: str) -> None:
+    assert plays_or_rows(cast, resource, cast.film.pk, "*") > 0
+    assert plays_or_rows(cast, resource, cast.shared.pk, "CN") > 0
+    for title_id, territory in (
+        (cast.foreign.pk, "*"),
+        (cast.foreign.pk, "CN"),
+        (cast.hidden.pk, "*"),
+        (cast.shared.pk, "SG"),
         (cast.shared.pk, "*") if resource not in ONE_BY_ONE else (cast.shared.pk, "SG"),
     ):
         assert plays_or_rows(cast, resource, title_id, territory) == 0, (title_id, territory)

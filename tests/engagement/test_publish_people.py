@@ -172,6 +172,31 @@ def test_little_change_is_told_and_not_drawn_and_much_is_drawn_at_most_three_tim
     assert [(r.day, r.until, r.epsilon) for r in done] == [(DAY, DAY + timedelta(days=7), 1.0)]
 
 
+@pytest.mark.parametrize("draw", [1, 2])
+def test_a_run_killed_between_the_families_is_caught_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, draw: int
+) -> None:
+    first(folder)
+    if draw == 2:
+        ingest(folder, [row(n) for n in range(400)])
+    whole = publish_people._publish
+
+    def killed(subject: Any, family: Any, *rest: Any) -> Any:
+        if family.name == "geography":
+            raise KeyboardInterrupt
+        return whole(subject, family, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_people, "_publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(folder, [row(n) for n in range(1000, 1400)], name="segments.2.csv")
+    ingest(folder)
+    for family in FAMILIES:
+        draws = NoisedTable.objects.filter(family=family.name).values_list("draw", flat=True)
+        assert sorted(draws) == list(range(1, draw + 1)), family.name
+    assert ingest(folder).releases == 0
+
+
 def test_finishers_and_survival_come_from_the_furthest_point(folder: Path) -> None:
     first(folder)
     rows = [row(n, to_s=100 if n % 4 == 0 else 50) for n in range(14_000)]

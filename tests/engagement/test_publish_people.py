@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -135,6 +136,22 @@ def test_a_week_waits_until_its_viewers_are_enough_and_is_counted_as_one(folder:
     assert periods == {(DAY, DAY + timedelta(days=14))}
     table = kept(NoisedTable.objects.get(family="demographics"))
     assert sum(table.viewers["CN"].values()) == 110
+
+
+def test_no_day_is_in_two_periods_so_that_none_can_be_subtracted(folder: Path) -> None:
+    first(folder)
+    for number, week in enumerate((0, 1, 4, 2, 3)):  # two come late, into a period
+        people = 60 if week in (0, 2) else 200
+        rows = [row(n, day=7 * week) for n in range(people)]
+        ingest(folder, rows, name=f"segments.{number}.csv")
+    for family in FAMILIES:
+        tables = NoisedTable.objects.filter(family=family.name).order_by("from_day")
+        periods = sorted(set(tables.values_list("from_day", "until")))
+        assert len(periods) == 2
+        assert [t.draw for t in tables.filter(from_day=periods[1][0]).order_by("draw")] == [1, 2, 3]
+        assert all(until <= since for (_, until), (since, _) in pairwise(periods)), periods
+        facts = family.model.objects.values_list("from_day", "until")
+        assert set(facts) == set(periods)
 
 
 def test_a_week_that_has_not_settled_is_not_drawn(folder: Path, settings: Any) -> None:

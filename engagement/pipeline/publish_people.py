@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -183,35 +184,41 @@ def publish_people(
     """Publish what has become due, and draw again what has changed enough."""
     done = []
     with acting_as(PUBLISH):
-        windows = due(subject, settled_until)
-        again = list(_changed(subject))
-    for window, draw in [*((w, 1) for w in windows), *again]:
+        draws = [(w, f, 1) for w in due(subject, settled_until) for f in FAMILIES]
+        draws += _again(subject)
+    for window, of_window in groupby(draws, key=lambda d: d[0]):
         with acting_as(PUBLISH):
             who = subject.watchers(window)
             plays = subject.plays(window)
         named = sorted(holders.territories(subject.title.pk, window))
-        for family in FAMILIES:
+        for _, family, draw in of_window:
             done += _publish(subject, family, window, draw, who, named, plays, ingest)
     return done
 
 
-def _changed(subject: Subject) -> Iterator[tuple[Window, int]]:
-    """Periods to draw again; of the others that changed, the change is kept for words."""
+def _again(subject: Subject) -> Iterator[tuple[Window, Family, int]]:
+    """What of the published periods to draw; of the others that changed, words keep the change.
+
+    Each family is looked at by itself: a killed run may have drawn only the first.
+    """
     for window in _published(subject):
-        tables = NoisedTable.objects.filter(
-            title=subject.title,
-            family__in=[f.name for f in FAMILIES],
-            from_day=window.since,
-            until=window.until,
-        )
-        last = tables.filter(family=FAMILIES[0].name).order_by("-draw").first()
-        if last is None:
-            continue
-        change = subject.plays(window) - last.plays
-        if abs(change) > REDRAWN_AT * last.plays and last.draw < MOST_DRAWS:
-            yield window, last.draw + 1
-        elif change != last.changed_plays:
-            tables.filter(draw=last.draw).update(changed_plays=change)
+        plays = subject.plays(window)
+        for family in FAMILIES:
+            tables = NoisedTable.objects.filter(
+                title=subject.title,
+                family=family.name,
+                from_day=window.since,
+                until=window.until,
+            )
+            last = tables.order_by("-draw").first()
+            if last is None:
+                yield window, family, 1
+                continue
+            change = plays - last.plays
+            if abs(change) > REDRAWN_AT * last.plays and last.draw < MOST_DRAWS:
+                yield window, family, last.draw + 1
+            elif change != last.changed_plays:
+                tables.filter(draw=last.draw).update(changed_plays=change)
 
 
 def _publish(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -137,6 +138,22 @@ def test_a_week_waits_until_its_viewers_are_enough_and_is_counted_as_one(folder:
     assert sum(table.viewers["CN"].values()) == 110
 
 
+def test_no_day_is_in_two_periods_so_that_none_can_be_subtracted(folder: Path) -> None:
+    first(folder)
+    for number, week in enumerate((0, 1, 4, 2, 3)):  # two come late, into a period
+        people = 60 if week in (0, 2) else 200
+        rows = [row(n, day=7 * week) for n in range(people)]
+        ingest(folder, rows, name=f"segments.{number}.csv")
+    for family in FAMILIES:
+        tables = NoisedTable.objects.filter(family=family.name).order_by("from_day")
+        periods = sorted(set(tables.values_list("from_day", "until")))
+        assert len(periods) == 2
+        assert [t.draw for t in tables.filter(from_day=periods[1][0]).order_by("draw")] == [1, 2, 3]
+        assert all(until <= since for (_, until), (since, _) in pairwise(periods)), periods
+        facts = family.model.objects.values_list("from_day", "until")
+        assert set(facts) == set(periods)
+
+
 def test_a_week_that_has_not_settled_is_not_drawn(folder: Path, settings: Any) -> None:
     first(folder)
     settings.SETTLE_DAYS = 10_000
@@ -170,6 +187,31 @@ def test_little_change_is_told_and_not_drawn_and_much_is_drawn_at_most_three_tim
     assert draws.last().changed_plays > 0
     done = Release.objects.filter(kind="demographics", state="done")
     assert [(r.day, r.until, r.epsilon) for r in done] == [(DAY, DAY + timedelta(days=7), 1.0)]
+
+
+@pytest.mark.parametrize("draw", [1, 2])
+def test_a_run_killed_between_the_families_is_caught_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, draw: int
+) -> None:
+    first(folder)
+    if draw == 2:
+        ingest(folder, [row(n) for n in range(400)])
+    whole = publish_people._publish
+
+    def killed(subject: Any, family: Any, *rest: Any) -> Any:
+        if family.name == "geography":
+            raise KeyboardInterrupt
+        return whole(subject, family, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish_people, "_publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(folder, [row(n) for n in range(1000, 1400)], name="segments.2.csv")
+    ingest(folder)
+    for family in FAMILIES:
+        draws = NoisedTable.objects.filter(family=family.name).values_list("draw", flat=True)
+        assert sorted(draws) == list(range(1, draw + 1)), family.name
+    assert ingest(folder).releases == 0
 
 
 def test_finishers_and_survival_come_from_the_furthest_point(folder: Path) -> None:

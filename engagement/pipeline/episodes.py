@@ -39,7 +39,10 @@ def next_episodes(titles: Iterable[Title]) -> dict[Title, Title]:
 
 
 def forget_carried_on(since: Mapping[Title, date]) -> None:
-    """Empty what episodes know of the ones before them from a day on. On the swap of those."""
+    """Empty what episodes know of the ones before them from a day on. On the swap of those.
+
+    Days of closed months keep what they were settled with.
+    """
     if not since:
         return
     with connection.cursor() as cursor:
@@ -50,6 +53,10 @@ def forget_carried_on(since: Mapping[Title, date]) -> None:
             WHERE fact.title_id = changed.title_id
               AND fact."from" >= changed.since
               AND fact.carried_on IS NOT NULL
+              AND NOT EXISTS (
+                  SELECT FROM engagement_closedmonth AS closed
+                  WHERE closed.month = date_trunc('month', fact."from")
+              )
             """,
             [[title.pk for title in since], list(since.values())],
         )

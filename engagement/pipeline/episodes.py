@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import pairwise
 
-from engagement.models import Title, ViewingFact
-from engagement.pipeline.restate import closed_days
+from django.db import connection
+
+from engagement.models import Title
 
 
 def in_order(title: Title) -> tuple[date, str]:
@@ -19,23 +22,41 @@ def episodes(series: Title) -> list[Title]:
     return sorted(series.children.filter(kind=Title.Kind.EPISODE), key=in_order)
 
 
-def forget_carried_on(title: Title, since: date) -> None:
-    """Empty what the next episode knows of `title` from a day on. On the title's swap.
+def next_episodes(titles: Iterable[Title]) -> dict[Title, Title]:
+    """The episode after each of `titles`, of those that have one."""
+    wanted = {t for t in titles if t.kind == Title.Kind.EPISODE and t.parent_id is not None}
+    by_series: dict[int | None, list[Title]] = {}
+    for episode in Title.objects.filter(
+        parent__in={t.parent_id for t in wanted}, kind=Title.Kind.EPISODE
+    ):
+        by_series.setdefault(episode.parent_id, []).append(episode)
+    return {
+        before: after
+        for order in by_series.values()
+        for before, after in pairwise(sorted(order, key=in_order))
+        if before in wanted
+    }
+
+
+def forget_carried_on(since: Mapping[Title, date]) -> None:
+    """Empty what episodes know of the ones before them from a day on. On the swap of those.
 
     Days of closed months keep what they were settled with.
     """
-    if title.kind != Title.Kind.EPISODE or title.parent is None:
+    if not since:
         return
-    after = next_episode(title)
-    if after is not None:
-        facts = ViewingFact.objects.filter(title=after, from_day__gte=since)
-        days = facts.order_by().values_list("from_day", flat=True).distinct()
-        facts.exclude(from_day__in=closed_days(days)).update(carried_on=None)
-
-
-def next_episode(title: Title) -> Title | None:
-    assert title.parent is not None
-    order = episodes(title.parent)
-    keys = [t.pk for t in order]
-    place = keys.index(title.pk) + 1 if title.pk in keys else len(order)
-    return order[place] if place < len(order) else None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE engagement_viewingfact AS fact SET carried_on = NULL
+            FROM unnest(%s::bigint[], %s::date[]) AS changed(title_id, since)
+            WHERE fact.title_id = changed.title_id
+              AND fact."from" >= changed.since
+              AND fact.carried_on IS NOT NULL
+              AND NOT EXISTS (
+                  SELECT FROM engagement_closedmonth AS closed
+                  WHERE closed.month = date_trunc('month', fact."from")
+              )
+            """,
+            [[title.pk for title in since], list(since.values())],
+        )

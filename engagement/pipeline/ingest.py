@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -34,6 +35,11 @@ from engagement.settling import settled_until
 
 _PARTIALS_AT_ONCE = 20_000
 """Partials held in memory before the titles they are of are published."""
+
+_PARTIALS_A_SWAP = 5_000
+"""Partials after which the titles so far are swapped: a reader's wait for the disk, and memory."""
+
+_TITLES_A_CUT = 200
 
 _ATTEMPTS = 5
 _KEEP_CHANGING = "other ingests keep changing the same titles: run it again when they are done"
@@ -166,13 +172,21 @@ def _publish_titles(
     run: Ingest,
     summary: Summary,
 ) -> None:
+    batch: dict[Title, Sequence[Unit]] = {}
     for key in sorted(waiting):
+        batch[titles[key]] = waiting[key]
+        if sum(len(u.partials) for its in batch.values() for u in its) > _PARTIALS_A_SWAP:
+            _swap(batch, live, run, summary)
+            batch = {}
+    _swap(batch, live, run, summary)
+
+
+def _swap(
+    batch: Mapping[Title, Sequence[Unit]], live: units.Live, run: Ingest, summary: Summary
+) -> None:
+    if batch:
         done = publish.publish_segments(
-            titles[key],
-            waiting[key],
-            seen=live.ids,
-            settled_until=settled_until(),
-            ingest=run,
+            batch, seen=live.ids, settled_until=settled_until(), ingest=run
         )
         summary.releases += len(done)
 
@@ -194,19 +208,22 @@ def _units_of(
             ).select_related("title")
         }
     wanted: dict[str, Unit] = {}
+    same: dict[UUID, frozenset[int]] = {}
     for key in sorted(keys):
         told = partial.inputs.get(key, Input())
         reaches = day if told.reaches is None else _EPOCH + timedelta(days=told.reaches)
         digest = units.input_digest(titles[key], f"{told.digest:064x}")
         made_of = told.sources | live.around(key, day, reaches)
         if key in done and done[key].input_digest == digest:
-            with acting_as(PUBLISH):
-                done[key].sources.set(made_of)
+            same[done[key].pk] = made_of
             continue
         wanted[key] = Unit(
             day, digest, made_of, told.rows, _rejected(told), reaches, [], engine=summary.engine
         )
         summary.duplicates += sum(told.duplicates.values())
+    if same:
+        with acting_as(PUBLISH):
+            publish.made_of_others(same)
     partials: dict[str, list[CellPartial]] = defaultdict(list)
     tables = {}
     for cell in cells(partial, wanted):
@@ -303,9 +320,10 @@ def _settle(summary: Summary, progress: Progress) -> None:
     until = settled_until()
     with acting_as(PUBLISH):
         titles = publish.titles_with_loose_days(until)
-    for number, title in enumerate(titles):
+    for number in range(0, len(titles), _TITLES_A_CUT):
         progress("settling", number, len(titles))
-        publish.publish_segments(title, [], seen=frozenset(), settled_until=until)
+        few = titles[number : number + _TITLES_A_CUT]
+        publish.publish_segments(dict.fromkeys(few, ()), seen=frozenset(), settled_until=until)
 
 
 def _publish_series(run: Ingest, summary: Summary, progress: Progress) -> None:

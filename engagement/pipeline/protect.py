@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cached_property
 
 from engagement.pipeline.sketches import Viewers
 from engagement.scope import ALL
@@ -107,13 +108,68 @@ def protect(
     )
 
 
+def look_since(
+    loose: Mapping[str, Mapping[date, Cell]], changed: Mapping[Piece, Viewers], *, floor: int
+) -> date | None:
+    """The first day that a plan depends on, and None where kept pieces stay all there is.
+
+    `loose` are the cells over all devices, by territory and `*`, of settled days that no kept
+    piece of it holds. `protect` makes the same plan of the days from there on, once that day has
+    been moved back over every kept piece that lies across it (until none does), and of the kept
+    pieces that do not end before it.
+    """
+    if any(v.at_least() >= floor for v in changed.values()):
+        return date.min  # what is replaced may have to take others with it, however far back
+    wholes = loose.get(ALL, {})
+    if not _reaches(wholes, floor):
+        return None
+    firsts = [min(days) for days in loose.values() if _reaches(days, floor)]
+    return min([*firsts, min(wholes)])
+
+
+def _reaches(days: Mapping[date, Cell], floor: int) -> bool:
+    people = _NOBODY
+    for cell in days.values():
+        people |= cell.people
+        if len(people) >= floor:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class _Tied:
+    """A territory's piece that spans more than one place, and who is in which."""
+
+    people: Mapping[int, People]
+
+    @cached_property
+    def first(self) -> int:
+        return min(self.people)
+
+    @cached_property
+    def last(self) -> int:
+        return max(self.people)
+
+    def across(self, first: int, last: int) -> tuple[People, People] | None:
+        """Who is inside a span and who is not, where the piece lies across an end of it."""
+        if first <= self.first and self.last <= last:
+            return None  # by far the most often, as is the next: no need to look at the places
+        if self.last < first or last < self.first:
+            return None
+        inside = [p for place, p in self.people.items() if first <= place <= last]
+        if not inside:
+            return None
+        outside = [p for place, p in self.people.items() if not first <= place <= last]
+        return _NOBODY.union(*inside), _NOBODY.union(*outside)
+
+
 @dataclass(frozen=True)
 class _Parts:
     """One territory's viewers by the place of a `*` piece: of days that are in no piece of the
     territory, and of each piece that spans more than one place (others cancel wholly)."""
 
     loose: Mapping[int, People]
-    tied: Sequence[Mapping[int, People]]
+    tied: Sequence[_Tied]
 
 
 class _Board:
@@ -226,23 +282,16 @@ class _Board:
             by_place = tied[piece] if inside else loose
             by_place[place] = by_place.get(place, _NOBODY) | cell.people
         loose.pop(-1, None)
-        return _Parts(loose, [t for t in tied if len(t) > 1])
+        return _Parts(loose, [_Tied(t) for t in tied if len(t) > 1])
 
-    def _remainder(
-        self, loose: People, pieces: Iterable[Mapping[int, People]], first: int, last: int
-    ) -> int:
+    def _remainder(self, loose: People, pieces: Iterable[_Tied], first: int, last: int) -> int:
         """The fewest viewers left when territories are subtracted from `*` pieces first..last,
         counted no further than the floor.
 
         `loose` stay in any case. Of a territory's piece that lies across an end of the span,
         what is inside stays if the piece is not subtracted, and what is outside appears if it is.
         """
-        either: list[tuple[People, People]] = []
-        for tied in pieces:
-            inside = [p for place, p in tied.items() if first <= place <= last]
-            if inside and len(inside) < len(tied):
-                outside = [p for place, p in tied.items() if not first <= place <= last]
-                either.append((_NOBODY.union(*inside), _NOBODY.union(*outside)))
+        either = [two for tied in pieces if (two := tied.across(first, last)) is not None]
         either.sort(key=lambda two: -min(map(len, two)))
         return _fewest(loose, either, self.floor)
 

@@ -1,24 +1,27 @@
 """Units swapped whole: the facts of a title's days and their Releases.
 
-Everything of one title happens in one transaction under a lock on the title, in the role of the
-publisher. A run that is killed before leaves a Release STARTED and readers with the old unit.
+Everything of a unit happens in one transaction under a lock on its title, in the role of the
+publisher; many titles share one, which costs the disk little more than one title does. A run that
+is killed before leaves Releases STARTED and readers with the old units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
 from engagement.families import METRIC_VERSION
 from engagement.models import DayPartial, Ingest, Release, Source, Title, ViewingFact
 from engagement.pipeline import staging
-from engagement.pipeline.episodes import forget_carried_on
+from engagement.pipeline.copying import copy_in, copy_objects
+from engagement.pipeline.episodes import forget_carried_on, next_episodes
 from engagement.pipeline.pieces import cut
 from engagement.pipeline.restate import adjust, closed_days, restate, viewing_totals
 from engagement.pipeline.rollup import CellPartial
@@ -27,8 +30,6 @@ from engagement.scope import ALL
 
 _ONE_DAY = timedelta(days=1)
 _LOCK = 0x0DA1  # beside the title's id: the class of our advisory locks
-
-_BATCH = 1000
 
 
 class Stale(Exception):
@@ -51,11 +52,17 @@ class Unit:
 
 
 @contextmanager
-def locked(title: Title) -> Iterator[None]:
-    """A transaction as the publisher, alone on the title."""
+def locked(*titles: Title) -> Iterator[None]:
+    """A transaction as the publisher, alone on the titles.
+
+    Always in the order of their ids: two that want some of the same wait, and never in a circle.
+    """
     with acting_as(PUBLISH):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, title.pk])
+            cursor.execute(
+                "SELECT count(pg_advisory_xact_lock(%s, id)) FROM unnest(%s::integer[]) AS id",
+                [_LOCK, sorted(t.pk for t in titles)],
+            )
         yield
 
 
@@ -63,6 +70,12 @@ def begin(
     title: Title, kind: str, units: Iterable[tuple[date | None, str]], ingest: Ingest | None
 ) -> list[Release]:
     """Releases STARTED, committed before any work is done on them."""
+    return _begin(kind, [(title, day, digest) for day, digest in units], ingest)
+
+
+def _begin(
+    kind: str, units: Iterable[tuple[Title, date | None, str]], ingest: Ingest | None
+) -> list[Release]:
     releases = [
         Release(
             kind=kind,
@@ -73,37 +86,88 @@ def begin(
             state=Release.State.STARTED,
             ingest=ingest,
         )
-        for day, digest in units
+        for title, day, digest in units
     ]
-    with acting_as(PUBLISH):
-        return Release.objects.bulk_create(releases)
+    if releases:
+        with acting_as(PUBLISH):
+            copy_objects(releases)
+    for release in releases:
+        release._state.adding = False
+    return releases
+
+
+_SUPERSEDE = """
+    UPDATE engagement_release AS earlier SET state = 'superseded'
+    FROM unnest(%s::bigint[], %s::date[]) AS unit(title_id, day)
+    WHERE earlier.kind = %s
+      AND earlier.state = 'done'
+      AND earlier.title_id = unit.title_id
+      AND {same_day}
+"""
+_DONE = """
+    UPDATE engagement_release AS release
+    SET state = 'done',
+        done_at = %s,
+        rows = unit.rows,
+        rejected = unit.rejected,
+        reaches = unit.reaches,
+        people_file = unit.people_file,
+        engine = unit.engine
+    FROM unnest(%s::uuid[], %s::bigint[], %s::jsonb[], %s::date[], %s::text[], %s::text[])
+        AS unit(id, rows, rejected, reaches, people_file, engine)
+    WHERE release.id = unit.id
+"""
 
 
 def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> None:
     """DONE, and the units' earlier Releases SUPERSEDED. Inside the transaction of the swap.
 
-    `rows` and `rejected` of the releases are set; `made_of` are the Sources of each.
+    `rows` and `rejected` of the releases are set; `made_of` are the Sources of each. They are of
+    one kind, and all have a day or none has.
     """
     if not releases:
         return
-    first = releases[0]
-    days = Q(day__in=[r.day for r in releases]) if first.day else Q(day=None)
-    Release.objects.filter(
-        days, kind=first.kind, title=first.title, state=Release.State.DONE
-    ).update(state=Release.State.SUPERSEDED)
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        same_day = "earlier.day = unit.day" if releases[0].day else "earlier.day IS NULL"
+        cursor.execute(
+            _SUPERSEDE.format(same_day=same_day),
+            [[r.title_id for r in releases], [r.day for r in releases], releases[0].kind],
+        )
+        cursor.execute(
+            _DONE,
+            [
+                now,
+                [r.pk for r in releases],
+                [r.rows for r in releases],
+                [json.dumps(r.rejected) for r in releases],
+                [r.reaches for r in releases],
+                [r.people_file for r in releases],
+                [r.engine for r in releases],
+            ],
+        )
     for release in releases:
-        release.state, release.done_at = Release.State.DONE, timezone.now()
-    Release.objects.bulk_update(
-        releases,
-        ["state", "done_at", "rows", "rejected", "reaches", "people_file", "engine"],
-        _BATCH,
+        release.state, release.done_at = Release.State.DONE, now
+    copy_in(
+        Release.sources.through,
+        ("release_id", "source_id"),
+        (
+            (release.pk, source)
+            for release, sources in zip(releases, made_of, strict=True)
+            for source in sorted(set(sources))
+        ),
     )
+
+
+def made_of_others(sources: Mapping[UUID, Collection[int]]) -> None:
+    """Of Releases whose rows are the same, write the Sources they are made of now."""
+    pairs = [(release, source) for release, made_of in sources.items() for source in made_of]
     through = Release.sources.through
-    through._default_manager.bulk_create(
-        through(release_id=release.pk, source_id=source)
-        for release, sources in zip(releases, made_of, strict=True)
-        for source in sources
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM engagement_release_sources WHERE release_id = ANY(%s)", [list(sources)]
+        )
+    copy_in(through, ("release_id", "source_id"), pairs)
 
 
 def check_sources(title: Title, kind: str, seen: frozenset[int]) -> None:
@@ -111,98 +175,128 @@ def check_sources(title: Title, kind: str, seen: frozenset[int]) -> None:
 
     Called under the title's lock.
     """
+    _check_sources([title], kind, seen)
+
+
+def _check_sources(titles: Iterable[Title], kind: str, seen: frozenset[int]) -> None:
     now = frozenset(
         Source.objects.filter(kind=kind, state=Source.State.LIVE).values_list("id", flat=True)
     )
-    if any(title.key in staging.units(source) for source in now ^ seen):
+    keys = {title.key for title in titles}
+    if any(not keys.isdisjoint(staging.units(source)) for source in now ^ seen):
         raise Stale
 
 
 def publish_segments(
-    title: Title,
-    units: Sequence[Unit],
+    units: Mapping[Title, Sequence[Unit]],
     *,
     seen: frozenset[int],
     settled_until: date,
     ingest: Ingest | None = None,
 ) -> list[Release]:
-    """Swap a title's days and cut its settled days into pieces.
+    """Swap days of titles and cut their settled days into pieces, all in one transaction.
 
-    `seen` are the live Sources as the units were read. Without units the pieces alone are
-    looked at: days settle by themselves. Raises Stale, with nothing changed but Releases that
-    stay STARTED.
+    `seen` are the live Sources as the units were read. Of a title without units the pieces alone
+    are looked at: days settle by themselves. Raises Stale, with nothing changed but Releases
+    that stay STARTED.
     """
-    releases = begin(title, Release.Kind.SEGMENTS, [(u.day, u.digest) for u in units], ingest)
-    with locked(title):
-        if units:
-            check_sources(title, Source.Kind.SEGMENTS, seen)
-        by_day = {u.day: release for u, release in zip(units, releases, strict=True)}
-        closed = closed_days(by_day)
-        before = viewing_totals(title, by_day, settled_until)
-        _swap_days(title, units, releases, closed)
-        finish(releases, [u.sources for u in units])
-        restate(title, "viewing", before, viewing_totals(title, by_day, settled_until), by_day)
-        adjust(title, closed, by_day)
-        cut(title, by_day.keys() - closed, settled_until)
-        if units:
-            forget_carried_on(title, min(u.day for u in units))
+    swapped = [(title, unit) for title, days in units.items() for unit in days]
+    releases = _begin(
+        Release.Kind.SEGMENTS, [(title, unit.day, unit.digest) for title, unit in swapped], ingest
+    )
+    with acting_as(PUBLISH):
+        after = next_episodes([title for title, days in units.items() if days])
+    with locked(*{*units, *after.values()}):
+        closed = closed_days({unit.day for _, unit in swapped})
+        changed = {title: {unit.day for unit in days} for title, days in units.items()}
+        if swapped:
+            _check_sources({title for title, _ in swapped}, Source.Kind.SEGMENTS, seen)
+            _swap(swapped, releases, closed, settled_until)
+        cut({title: days - closed for title, days in changed.items()}, settled_until)
+        forget_carried_on({after[title]: min(changed[title]) for title in after})
     return releases
 
 
+def _swap(
+    swapped: Sequence[tuple[Title, Unit]],
+    releases: Sequence[Release],
+    closed: set[date],
+    settled_until: date,
+) -> None:
+    """Put the days in place, and say what that changed of settled and of closed ones."""
+    by_title: dict[Title, dict[date, Release]] = {}
+    for (title, unit), release in zip(swapped, releases, strict=True):
+        by_title.setdefault(title, {})[unit.day] = release
+    before = viewing_totals(by_title, settled_until)
+    _swap_days(swapped, releases, closed)
+    finish(releases, [unit.sources for _, unit in swapped])
+    after = viewing_totals({t: by_title[t] for t in before}, settled_until)
+    for title, totals in before.items():
+        restate(title, "viewing", totals, after.get(title, {}), by_title[title])
+    for title, days in by_title.items():
+        adjust(title, closed & days.keys(), days)
+
+
+_FORGET_DAYS = """
+    DELETE FROM {table} AS old
+    USING unnest(%s::bigint[], %s::date[]) AS unit(title_id, day)
+    WHERE old.title_id = unit.title_id AND old.{day} = unit.day
+"""
+
+
 def _swap_days(
-    title: Title, units: Sequence[Unit], releases: Sequence[Release], closed: set[date]
+    swapped: Sequence[tuple[Title, Unit]], releases: Sequence[Release], closed: set[date]
 ) -> None:
     """Days of closed months keep the numbers they were settled with."""
-    days = [u.day for u in units]
-    DayPartial.objects.filter(title=title, day__in=days).delete()
-    ViewingFact.objects.filter(
-        title=title, from_day__in=[d for d in days if d not in closed], device=ALL
-    ).delete()
-    partials, totals = [], []
-    for unit, release in zip(units, releases, strict=True):
+    for (_, unit), release in zip(swapped, releases, strict=True):
         release.rows, release.rejected = unit.rows, dict(unit.rejected)
         release.reaches, release.people_file = unit.reaches, unit.people_file
         release.engine = unit.engine
-        for partial in unit.partials:
-            partials.append(_stored(title, partial))
-            if partial.device == ALL and unit.day not in closed:
-                totals.append(_total(title, partial, release))
-    DayPartial.objects.bulk_create(partials, _BATCH)
-    ViewingFact.objects.bulk_create(totals, _BATCH)
-
-
-def _stored(title: Title, p: CellPartial) -> DayPartial:
-    return DayPartial(
-        title=title,
-        day=p.day,
-        territory=p.territory,
-        device=p.device,
-        plays=p.plays,
-        viewers=p.viewers,
-        watch_seconds=p.watch_seconds,
-        completions=p.completions,
-        finishers=p.finishers,
-        curves=p.packed,
-        viewer_sketch=p.viewer_bytes,
-        finisher_sketch=p.finisher_bytes,
-        content_sketch=p.content_bytes,
-    )
-
-
-def _total(title: Title, p: CellPartial, release: Release) -> ViewingFact:
-    return ViewingFact(
-        title=title,
-        territory=p.territory,
-        device=ALL,
-        from_day=p.day,
-        until=p.day + _ONE_DAY,
-        release=release,
-        plays=p.plays,
-        viewers=p.viewers,
-        watch_seconds=p.watch_seconds,
-        completions=p.completions,
-        finishers=p.finishers,
-    )
+    shown = [(title, unit.day) for title, unit in swapped if unit.day not in closed]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FORGET_DAYS.format(table="engagement_daypartial", day="day"),
+            [[title.pk for title, _ in swapped], [unit.day for _, unit in swapped]],
+        )
+        cursor.execute(
+            _FORGET_DAYS.format(table="engagement_viewingfact", day='"from"')
+            + "AND old.device = '*'",
+            [[title.pk for title, _ in shown], [day for _, day in shown]],
+        )
+    copy_in(
+        DayPartial,
+        (
+            "title_id", "day", "territory", "device", "plays", "viewers", "watch_seconds",
+            "completions", "finishers", "curves", "viewer_sketch", "finisher_sketch",
+            "content_sketch",
+        ),
+        (
+            (
+                title.pk, p.day, p.territory, p.device, p.plays, p.viewers, p.watch_seconds,
+                p.completions, p.finishers, p.packed, p.viewer_bytes, p.finisher_bytes,
+                p.content_bytes,
+            )
+            for title, unit in swapped
+            for p in unit.partials
+        ),
+    )  # fmt: skip
+    copy_in(
+        ViewingFact,
+        (
+            "title_id", "territory", "device", "from_day", "until", "release_id", "plays",
+            "viewers", "watch_seconds", "completions", "finishers",
+        ),
+        (
+            (
+                title.pk, p.territory, ALL, p.day, p.day + _ONE_DAY, release.pk, p.plays,
+                p.viewers, p.watch_seconds, p.completions, p.finishers,
+            )
+            for (title, unit), release in zip(swapped, releases, strict=True)
+            if unit.day not in closed
+            for p in unit.partials
+            if p.device == ALL
+        ),
+    )  # fmt: skip
 
 
 def titles_with_loose_days(settled_until: date, *, at_least: int = 0) -> list[Title]:

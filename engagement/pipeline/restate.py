@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from engagement.models import (
@@ -43,12 +44,29 @@ def month_of(day: date) -> Window:
     return Window(first, (first + timedelta(days=31)).replace(day=1))
 
 
-def viewing_totals(title: Title, days: Iterable[date], settled_until: date) -> Totals:
-    """The exact totals of settled days, as they stand published."""
-    facts = ViewingFact.objects.filter(
-        title=title, device=ALL, from_day__in=list(days), from_day__lt=settled_until
-    )
-    return {(f.from_day, f.until, f.territory): {m: getattr(f, m) for m in METRICS} for f in facts}
+def viewing_totals(
+    days: Mapping[Title, Iterable[date]], settled_until: date
+) -> dict[Title, Totals]:
+    """The exact totals of titles' settled days, as they stand published; none has none."""
+    settled = [(t, d) for t, its in days.items() for d in its if d < settled_until]
+    found: dict[int, dict[Key, dict[str, int]]] = {}
+    if settled:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT fact.title_id, fact."from", fact.until, fact.territory, fact.plays,
+                       fact.viewers, fact.watch_seconds, fact.completions, fact.finishers
+                FROM unnest(%s::bigint[], %s::date[]) AS asked(title_id, day)
+                JOIN engagement_viewingfact AS fact
+                  ON fact.title_id = asked.title_id AND fact."from" = asked.day
+                WHERE fact.device = '*'
+                """,
+                [[t.pk for t, _ in settled], [d for _, d in settled]],
+            )
+            for title, since, until, territory, *totals in cursor:
+                cells = found.setdefault(title, {})
+                cells[since, until, territory] = dict(zip(METRICS, totals, strict=True))
+    return {t: found[t.pk] for t in days if t.pk in found}
 
 
 def restate(

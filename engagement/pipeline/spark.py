@@ -46,7 +46,11 @@ def session(master: str) -> Any:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
-    local = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    local = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "4",  # the default of 200 is for a cluster
+    }
     settings = {
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",

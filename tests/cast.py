@@ -169,9 +169,17 @@ def write_facts(title: Title, base: int) -> None:
     discussion = Release.objects.create(
         kind="discussion", title=title, metric_version="1", input_digest="", state="done"
     )
-    shares = Release.objects.create(
-        kind="shares", title=title, day=DAY, metric_version="1", input_digest="", state="done"
-    )
+    shares = [
+        Release.objects.create(
+            kind="shares",
+            title=title,
+            day=DAY + timedelta(days=offset),
+            metric_version="1",
+            input_digest="",
+            state="done",
+        )
+        for offset in range(DAYS)
+    ]
     rows: list[Any] = []
     for offset in range(DAYS):
         since = DAY + timedelta(days=offset)
@@ -185,7 +193,7 @@ def write_facts(title: Title, base: int) -> None:
             rows += _viewing(title, plays, cell | {"release": release})
             rows += _danmu(base, offset, cell | {"release": danmu})
             rows += _discussion(base, offset, cell | {"release": discussion})
-            rows += _sharing(plays, cell | {"release": shares})
+            rows += _sharing(plays, cell | {"release": shares[offset]})
             rows += _people(plays, cell | {"release": release})
     for model in {type(row) for row in rows}:
         model.objects.bulk_create([row for row in rows if type(row) is model])

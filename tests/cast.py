@@ -36,6 +36,7 @@ from engagement.models import (
     ViewerSketch,
     ViewingFact,
 )
+from engagement.reactions import REACTIONS
 from partners import grants
 from partners.models import Grant, Holding, Membership, Partner, User
 
@@ -155,7 +156,9 @@ def write_facts(title: Title, base: int) -> None:
     """Ten published days in CN and SG, and over all; every number is a function of `base`.
 
     CN has `base` plays a day, SG half of that (floored). Every session plays the first minute;
-    half of them the second. One comment, one post a day and territory, and shares at second 30.
+    half of them the second. One post a day and territory, and shares at second 30. All danmu are
+    counted at second 30, as laughter; to be read are one a day and territory there, with a phrase,
+    and one at second 90. Half of the former may leave.
     """
     release = Release.objects.create(
         kind="segments", title=title, day=DAY, metric_version="1", input_digest="", state="done"
@@ -246,19 +249,21 @@ def _people(plays: int, cell: dict[str, Any]) -> list[Any]:
 
 def _danmu(base: int, offset: int, cell: dict[str, Any]) -> list[Any]:
     count = (CANARY if base == CANARY else 2) * (2 if cell["territory"] == "*" else 1)
-    comments = np.where(np.arange(SECONDS) == 30, count, 0)[np.newaxis, :]
-    rows: list[Any] = [DanmuFact(**cell, comments=count, unplaced=0, curves=curves.pack(comments))]
+    series = np.zeros((1 + len(REACTIONS), SECONDS), dtype=np.int64)
+    series[[0, 1 + REACTIONS.index("laughter")], 30] = count
+    rows: list[Any] = [DanmuFact(**cell, comments=count, unplaced=0, curves=curves.pack(series))]
     if cell["territory"] != "*":
         stem = "ZQB-" if base == CANARY else ""
-        rows.append(
-            DanmuComment(
-                **cell,
-                content_second=30,
-                text=f"{stem}哈哈哈 {cell['territory']} {cell['from_day']:%d}",
-                repeats=3 if offset % 2 == 0 else 1,
-                likes=0,
-            )
+        laughed = DanmuComment(
+            **cell,
+            content_second=30,
+            text=f"{stem}哈哈哈 {cell['territory']} {cell['from_day']:%d}",
+            repeats=3 if offset % 2 == 0 else 1,
+            likes=0,
+            phrases=[f"{stem}哈哈哈"],
         )
+        went = DanmuComment(**cell, content_second=90, text=f"{stem}走了", repeats=3, likes=0)
+        rows += [laughed, went]
     return rows
 
 

@@ -32,7 +32,9 @@ def packed(cast: Cast, storage: Path, mailbox: Mailbox) -> dict[str, bytes]:
         return {name: zipped.read(name) for name in zipped.namelist()}
 
 
-@pytest.mark.parametrize("resource", ["viewing", "retention", "rewatch", "danmu", "danmu_comments"])
+@pytest.mark.parametrize(
+    "resource", ["viewing", "retention", "rewatch", "danmu", "danmu_comments", "danmu_phrases"]
+)
 def test_the_bundles_csv_is_the_apis(cast: Cast, packed: dict[str, bytes], resource: str) -> None:
     alice = SignedIn(cast.alice.user)
     url = f"/api/v1/p/aurora/titles/film/{resource}/{ASKED}"

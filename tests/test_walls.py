@@ -19,6 +19,7 @@ from django.utils import timezone as django_timezone
 
 from engagement import query
 from engagement.families.registry import FAMILIES, RESOURCES
+from engagement.models import DanmuComment
 from engagement.roles import PARTNER, READER, STAFF, WEB, WORKER, acting_as
 from engagement.scope import Entitled, OutsideScope, Query, Refused, Scope, Window
 from partners import grants
@@ -45,7 +46,7 @@ FACT_VIEWS = (
     ("wall_restatement", "engagement_restatement"),
     ("wall_adjustment", "engagement_adjustment"),
 )
-ONE_BY_ONE = ("danmu_comments", "discussion_posts")
+ONE_BY_ONE = ("danmu_comments", "danmu_phrases", "discussion_posts")
 """Text has no row over all territories: asked for all of them, those that are granted answer."""
 
 PIPELINES_OWN = ("engagement_daypartial", "engagement_publishedpiece", "engagement_noisedtable")
@@ -312,13 +313,49 @@ def test_a_members_limit_only_narrows(walls: str, cast: Cast) -> None:
     assert scope_for(cast.amy, "web").titles() == frozenset()
 
 
-@pytest.mark.parametrize("resource", ONE_BY_ONE)
-def test_text_that_may_not_leave_stays_on_the_page(walls: str, cast: Cast, resource: str) -> None:
+@pytest.mark.parametrize(
+    ("resource", "on_page", "leaving"), [("danmu_comments", 40, 30), ("discussion_posts", 20, 10)]
+)
+def test_text_that_may_not_leave_stays_on_the_page(
+    walls: str, cast: Cast, resource: str, on_page: int, leaving: int
+) -> None:
     page = query.run(ask(cast.film.pk, resource), scope_for(cast.alice, "web"))
     file = query.run(ask(cast.film.pk, resource), scope_for(cast.alice, "export"))
-    assert (len(page), len(file)) == (20, 10)
-    # one in two days' texts in the cast is from three senders
-    assert {text[-2:] for text in file.data["text"]} == {"01", "03", "05", "07", "09"}
+    assert (len(page), len(file)) == (on_page, leaving)
+    left = [text for text in page.data["text"] if text not in file.data["text"]]
+    # one in two days' texts in the cast is from one sender
+    assert {text[-2:] for text in left} == {"02", "04", "06", "08", "10"}
+
+
+@pytest.mark.parametrize("exit", ["web", "export"])
+def test_phrases_are_counted_from_the_comments_that_the_exit_reads(
+    walls: str, cast: Cast, exit: str
+) -> None:
+    result = query.run(ask(cast.film.pk, "danmu_phrases"), scope_for(cast.alice, exit))
+    assert [(r["from_second"], r["phrase"], r["comments"]) for r in result.rows()] == [
+        (30, "哈哈哈", 20 if exit == "web" else 10)
+    ]
+    DanmuComment.objects.filter(title=cast.film, content_second=30).update(repeats=1)
+    left = query.run(ask(cast.film.pk, "danmu_phrases"), scope_for(cast.alice, exit))
+    assert len(left) == (1 if exit == "web" else 0)
+
+
+def test_phrases_are_of_the_days_and_territories_that_are_granted(walls: str, cast: Cast) -> None:
+    until = DAY + timedelta(days=9)
+    cast.grant(cast.aurora, cast.hidden, territories=["CN"], data_until=until)
+    scope = scope_for(cast.alice, "web")
+    clipped = query.clip(ask(cast.hidden.pk, "danmu_phrases"), scope)
+    assert clipped is not None
+    assert query.run(clipped, scope).data["comments"] == [9]
+
+
+def test_reactions_are_read_per_second(walls: str, cast: Cast) -> None:
+    result = query.run(ask(cast.film.pk, "danmu"), scope_for(cast.alice, "web"))
+    at = {name: values[30] for name, values in result.data.items()}
+    assert (at["comments"], at["laughter"], at["hidden_reason"]) == (40, 40, None)
+    for name in ("tears", "shock", "praise", "complaint"):
+        assert sum(result.data[name]) == 0
+    assert sum(result.data["laughter"]) == 40
 
 
 # --- Postgres alone ----------------------------------------------------------------------------
@@ -344,7 +381,7 @@ def test_postgres_alone_returns_no_foreign_row(cast: Cast, resource: str) -> Non
         (cast.foreign.pk, "CN"),
         (cast.hidden.pk, "*"),
         (cast.shared.pk, "SG"),
-        (cast.shared.pk, "SG" if resource in ONE_BY_ONE else "*"),
+        (cast.shared.pk, "*") if resource not in ONE_BY_ONE else (cast.shared.pk, "SG"),
     ):
         assert plays_or_rows(cast, resource, title_id, territory) == 0, (title_id, territory)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from engagement.scope import Part, Query
 
-METRIC_VERSION = "2"
+METRIC_VERSION = "3"
 """Raised when a definition changes, so that an old bundle says by which rule it counted."""
 
 # Why a cell is empty.

@@ -28,6 +28,7 @@ _READERS: tuple[tuple[Resource, Callable[[Read], Result]], ...] = (
     (geography.GEOGRAPHY, geography.read),
     (danmu.DANMU, danmu.read),
     (danmu.DANMU_COMMENTS, danmu.read_comments),
+    (danmu.DANMU_PHRASES, danmu.read_phrases),
     (discussion.DISCUSSION, discussion.read),
     (discussion.DISCUSSION_POSTS, discussion.read_posts),
     (sharing.SHARING, sharing.read),

@@ -29,7 +29,7 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     entries = found.document(file)
     if not isinstance(entries, list):
         raise Quarantined("the JSON is not a list of comments")
-    listing = Listing()
+    listing = Listing(no_comment="a drawing without text")
     for line, entry in enumerate(entries, start=1):
         comment = _comment(line, entry)
         if comment is None:

@@ -36,6 +36,8 @@ from engagement.formats.values import (
 SHEET_DIGITS = 15
 """A spreadsheet keeps so many digits of a whole number and writes zeros for the rest."""
 
+SCRIPT = "a script or a drawing without text"
+
 
 @dataclass(frozen=True)
 class Posted:
@@ -59,7 +61,8 @@ class Comments:
     territory: pa.Array
     deleted_at: pa.Array
     row_id: pa.Array | None = None
-    not_comments: Mask | None = None  # scripts and drawings
+    not_comments: Mask | None = None
+    no_comment: str = SCRIPT  # what those are in this format
     ragged: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -77,9 +80,7 @@ def land(
     title_id = texts(comments.title_id)
     deleted = instants(comments.deleted_at)
     if comments.not_comments is not None:
-        verdicts.refuse(
-            comments.not_comments, NOT_A_COMMENT, lambda row: "a script or a drawing without text"
-        )
+        verdicts.refuse(comments.not_comments, NOT_A_COMMENT, lambda row: comments.no_comment)
     check_ids(verdicts, "title_id", title_id)
     runtimes = check_titles(verdicts, title_id, catalogue)
     territory = land_territory(verdicts, texts(comments.territory), options, reading)

@@ -36,7 +36,7 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
         entries = content.get("danmuku", content.get("data"))
     if not isinstance(entries, list):
         raise Quarantined("the JSON has no list danmuku or data")
-    listing = Listing()
+    listing = Listing(no_comment="the server's notice at the head of the list")
     for line, entry in enumerate(entries, start=1):
         if not isinstance(entry, list) or len(entry) < _FIELDS:
             listing.ragged.append((line, f"not an array of at least {_FIELDS} fields"))

@@ -35,10 +35,14 @@ class Found:
 
 @dataclass
 class Listing:
-    """What a format found: comments in the file's order, and entries that are none, with why."""
+    """What a format found: comments in the file's order, and entries that are none, with why.
+
+    `no_comment` says what a comment without a text is in this format.
+    """
 
     comments: list[Found] = field(default_factory=list)
     ragged: list[tuple[int, str]] = field(default_factory=list)
+    no_comment: str = danmu.SCRIPT
 
 
 def land(
@@ -66,6 +70,7 @@ def land(
         deleted_at=absent(rows),
         row_id=_column([f.row_id for f in found]),
         not_comments=np.array([f.text is None for f in found], bool),
+        no_comment=listing.no_comment,
         ragged=listing.ragged,
     )
     return danmu.land(format, comments, options, catalogue, reading, {})

@@ -32,7 +32,7 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     threads = data.get("threads") if isinstance(data, dict) else None
     if not isinstance(threads, list):
         raise Quarantined("the JSON has no list data.threads")
-    listing = Listing()
+    listing = Listing(no_comment="a comment of the owner's own thread")
     for thread in threads:
         comments = thread.get("comments") if isinstance(thread, dict) else None
         if not isinstance(comments, list):

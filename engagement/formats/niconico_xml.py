@@ -30,7 +30,7 @@ def recognise(file: File) -> int:
 class _Reader(ContentHandler):
     def __init__(self) -> None:
         super().__init__()
-        self.listing = Listing()
+        self.listing = Listing(no_comment="a comment that Niconico deleted")
         self._open: dict[str, str] | None = None
         self._text: list[str] = []
 

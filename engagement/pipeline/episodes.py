@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from engagement.models import Title, ViewingFact
+from engagement.pipeline.restate import closed_days
 
 
 def in_order(title: Title) -> tuple[date, str]:
@@ -19,12 +20,17 @@ def episodes(series: Title) -> list[Title]:
 
 
 def forget_carried_on(title: Title, since: date) -> None:
-    """Empty what the next episode knows of `title` from a day on. On the title's swap."""
+    """Empty what the next episode knows of `title` from a day on. On the title's swap.
+
+    Days of closed months keep what they were settled with.
+    """
     if title.kind != Title.Kind.EPISODE or title.parent is None:
         return
     after = next_episode(title)
     if after is not None:
-        ViewingFact.objects.filter(title=after, from_day__gte=since).update(carried_on=None)
+        facts = ViewingFact.objects.filter(title=after, from_day__gte=since)
+        days = facts.order_by().values_list("from_day", flat=True).distinct()
+        facts.exclude(from_day__in=closed_days(days)).update(carried_on=None)
 
 
 def next_episode(title: Title) -> Title | None:

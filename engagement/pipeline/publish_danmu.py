@@ -7,6 +7,7 @@ with who wrote it.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from engagement import curves
 from engagement.models import DanmuComment, DanmuFact, Ingest, Release, Source, Title
+from engagement.phrases import MOMENT_S, phrases_of
 from engagement.pipeline.publish import begin, check_sources, finish, locked
 from engagement.pipeline.staging import Rows
 from engagement.reactions import REACTIONS, reactions
@@ -24,6 +26,7 @@ from engagement.text import mask, normalised
 
 _ONE_DAY = timedelta(days=1)
 _BATCH = 2000
+_FEWEST_SENDERS = 3
 
 
 def publish_danmu(
@@ -120,9 +123,11 @@ def _comments(title: Title, table: pa.Table) -> list[DanmuComment]:
     senders: dict[str, set[str | None]] = defaultdict(set)
     for _, _, text, sender, _, _ in rows:
         senders[normalised(text)].add(sender)
+    shown_of = {text: mask(text).strip() for _, _, text, _, _, _ in rows}
+    phrases = _phrases([(row[0], row[1], shown_of[row[2]], row[3]) for row in rows])
     comments = []
-    for offset, day, text, _, likes, territory in rows:
-        shown = mask(text).strip()
+    for (offset, day, text, _, likes, territory), said in zip(rows, phrases, strict=True):
+        shown = shown_of[text]
         if shown:
             comments.append(
                 DanmuComment(
@@ -134,9 +139,33 @@ def _comments(title: Title, table: pa.Table) -> list[DanmuComment]:
                     text=shown,
                     repeats=len(senders[normalised(text)]),
                     likes=likes,
+                    phrases=said,
                 )
             )
     return sorted(comments, key=_place)
+
+
+def _phrases(rows: Sequence[tuple[int | None, date, str, str | None]]) -> list[list[str]]:
+    """What each (offset, day, masked text, sender) says that three senders or more say.
+
+    What a sender repeats within one moment and day is said once: nobody makes a moment alone.
+    """
+    of_text = {text: phrases_of(text) for text in {row[2] for row in rows}}
+    senders: dict[str, set[str | None]] = defaultdict(set)
+    for _, _, text, sender in rows:
+        for phrase in of_text[text]:
+            senders[phrase].add(sender)
+    shared = {phrase for phrase, who in senders.items() if len(who) >= _FEWEST_SENDERS}
+    of_text = {text: found & shared for text, found in of_text.items()}
+    said: set[tuple[object, ...]] = set()
+    phrases = []
+    for offset, day, text, sender in rows:
+        moment = None if offset is None else offset // MOMENT_S
+        new = {p for p in of_text[text] if (sender, day, moment, p) not in said}
+        if sender is not None:
+            said.update((sender, day, moment, p) for p in new)
+        phrases.append(sorted(new))
+    return phrases
 
 
 def _place(comment: DanmuComment) -> tuple[int, date]:

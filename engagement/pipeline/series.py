@@ -2,7 +2,8 @@
 
 Both are counted from what stands published of the episodes, and told to be stale from what is
 stored: a series' day names the Releases of its episodes and their order, an episode's
-`carried_on` is emptied with its own day or with an earlier one of the episode before.
+`carried_on` is emptied with its own day or with an earlier one of the episode before. Days of
+closed months keep the numbers that they were settled with.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from engagement.models import Ingest, Release, Title, ViewerSketch, ViewingFact
 from engagement.pipeline import people, sketches
 from engagement.pipeline.episodes import episodes
 from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.restate import closed_days
 from engagement.pipeline.sketches import Viewers
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL, Window
@@ -47,15 +49,16 @@ def count_carried_on(series: Title) -> int:
     with acting_as(PUBLISH):
         order = episodes(series)
         changed = {d.day: {t.pk for t in d.counted} for d in stale_days(series)}
-        ViewingFact.objects.filter(title__in=order[:1]).exclude(carried_on=None).update(
-            carried_on=None
-        )
+        first = ViewingFact.objects.filter(title__in=order[:1]).exclude(carried_on=None)
+        known = first.order_by().values_list("from_day", flat=True).distinct()
+        first.exclude(from_day__in=closed_days(known)).update(carried_on=None)
     counted = 0
     for before, episode in pairwise(order):
         with acting_as(PUBLISH):
             empty = ViewingFact.objects.filter(title=episode, device=ALL, carried_on=None)
             days = {day for day, titles in changed.items() if episode.pk in titles}
             days.update(empty.values_list("from_day", flat=True))
+            days -= closed_days(days)
         if days:
             _count_days(before, episode, sorted(days))
             counted += len(days)
@@ -161,13 +164,16 @@ def publish_series(
         return []
     releases = begin(series, Release.Kind.SEGMENTS, [(d.day, d.digest) for d in days], ingest)
     with locked(series):
+        closed = closed_days(d.day for d in days)
         for day, release in zip(days, releases, strict=True):
+            if day.day in closed:
+                continue
             ViewingFact.objects.filter(title=series, from_day=day.day).delete()
             facts = list(_facts(series, day, last, release))
             ViewingFact.objects.bulk_create(facts)
             release.rows = len(facts)
         finish(releases, [[] for _ in releases])
-        _cut(series, {d.day for d in days}, settled_until)
+        _cut(series, {d.day for d in days} - closed, settled_until)
     return releases
 
 

@@ -1,7 +1,7 @@
-"""Puts the sample platform in: its files by `ingest`, then its people, holdings and grants.
+"""Puts the sample platform in: titles, people and holdings, logs by `ingest`, then grants.
 
-Everything but the files goes in with one transaction, so a load that was stopped half-way is
-simply run again.
+Holdings are there before the logs: they say which territories a title is counted by. Each step
+is one transaction or one `ingest`, so a load that was stopped half-way is simply run again.
 """
 
 from __future__ import annotations
@@ -57,18 +57,19 @@ def load(folder: Path, *, segments: int = 300_000, say: Callable[[str], None] = 
         until = settled_until()
         say(f"writing the sample's landing files, 60 days before {until}")
         generate(folder, until=until, segments=segments)
+    call_command("ingest", *map(str, sorted(folder.rglob("titles.*"))), sample=True, verbosity=0)
+    set_up_holders()
     call_command("ingest", str(folder))
     set_up(until)
     say(f"{len(PARTNERS)} partners, {len(TITLES)} titles, {len(GRANTS)} grants are in")
 
 
 @transaction.atomic
-def set_up(until: date) -> None:
-    """People, holdings, approved grants, schedules and first bundles for the titles ingested.
-
-    Raises SampleError where a title is missing.
-    """
+def set_up_holders() -> None:
+    """People and holdings for the titles ingested, once. Raises SampleError for a missing title."""
     titles = _titles()
+    if Partner.objects.filter(slug__in=[p.slug for p in PARTNERS]).exists():
+        return
     create_people()
     for holding in HOLDINGS:
         Holding.objects.create(
@@ -76,6 +77,16 @@ def set_up(until: date) -> None:
             title=titles[holding.title],
             territories=list(holding.territories),
         )
+
+
+@transaction.atomic
+def set_up(until: date) -> None:
+    """Holders, approved grants, schedules and first bundles for the titles ingested.
+
+    Raises SampleError where a title is missing.
+    """
+    set_up_holders()
+    titles = _titles()
     for grant in GRANTS:
         _grant(grant, titles, until)
     for schedule in SCHEDULES:
@@ -83,8 +94,8 @@ def set_up(until: date) -> None:
 
 
 def is_loaded() -> bool:
-    """Whether the sample's people are in, which come last."""
-    return Partner.objects.filter(slug__in=[p.slug for p in PARTNERS]).exists()
+    """Whether the sample's grants are in, which come last."""
+    return Grant.objects.filter(contract_reference__in=[g.contract for g in GRANTS]).exists()
 
 
 def _titles() -> dict[str, Title]:

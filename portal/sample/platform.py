@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engagement.families.registry import FAMILIES
 from portal.sample.catalogue import TITLES
 
 ALL_TERRITORIES = ("*",)
-DUE_FAMILIES = ("viewing", "retention", "rewatch", "danmu")
+DUE_FAMILIES = FAMILIES
 ALL_EXITS = ("web", "export", "email", "api")
 
 

@@ -83,6 +83,33 @@ def test_every_danmaku_file_lands_as_the_manifest_counts_or_is_refused_as_a_rend
     assert (len(seen), refused) == (FILES - RENDERINGS, RENDERINGS)
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "why"),
+    [
+        (
+            "danmaku-bilibili-xml",
+            "music-1147523.xml.gz",
+            "a script or a drawing without text",
+        ),
+        (
+            "danmaku-bilibili-xml",
+            "niconico-sm23726371.xml.gz",
+            "a comment that Niconico deleted",
+        ),
+        (
+            "danmaku-dplayer-json",
+            "bilibili_ep1746689_dplayer.json.gz",
+            "the server's notice at the head of the list",
+        ),
+    ],
+)
+def test_what_is_no_comment_is_told_in_the_words_of_its_format(
+    folder: str, name: str, why: str
+) -> None:
+    examples = landed(folder, name).rejected["not_a_comment"].examples
+    assert {example["why"] for example in examples} == {why}
+
+
 def test_a_protobuf_segment_has_the_columns_that_xml_has() -> None:
     found = landed("danmaku-bilibili-protobuf", "segment_a.dm")
     assert len(set(found.table["sender_id"].to_pylist())) == 888
@@ -175,4 +202,5 @@ def test_the_owners_thread_is_not_the_audience(tmp_path: Path) -> None:
     path = write(tmp_path, "n.json", json.dumps({"data": {"threads": threads}}))
     found = take(path, options=FILM, runtimes=RUNTIMES)
     assert found.table["sender_id"].to_pylist() == ["v"]
-    assert found.rejected["not_a_comment"].rows == 1
+    refused = found.rejected["not_a_comment"]
+    assert refused.examples == [{"line": 1, "why": "a comment of the owner's own thread"}]

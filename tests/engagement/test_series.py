@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from engagement import query
-from engagement.models import Release, Title, ViewerSketch, ViewingFact
+from engagement.models import ClosedMonth, Release, Title, ViewerSketch, ViewingFact
 from engagement.pipeline.episodes import episodes
 from engagement.scope import Entitled, Query, Scope, Window
 from partners.access import scope_for
@@ -145,6 +145,27 @@ def test_another_order_of_the_episodes_counts_again_who_carried_on(folder: Path)
     assert ingest(folder).releases == 0
 
 
+def test_a_closed_month_keeps_what_it_was_settled_with(folder: Path) -> None:
+    land(folder, "segments.csv", plays(8, range(60)) + plays(9, range(50, 90)), SEGMENTS)
+    ingest(folder)
+    ClosedMonth.objects.create(month=DAY.replace(day=1), closed_by="stella")
+
+    def told() -> tuple[object, ...]:
+        facts = ViewingFact.objects.filter(title__key="show").order_by("territory")
+        numbers = facts.values_list("territory", "plays", "viewers", "finishers")
+        return list(numbers), carried_on("show-8"), carried_on("show-9")
+
+    before = told()
+    assert before[1:] == ({DAY: None}, {DAY: 10})
+    late = plays(8, range(60, 80)) + plays(10, range(30))
+    land(folder, "segments.late.csv", late, SEGMENTS)
+    ninth_first = SERIES.replace("Nine,100,2024-09-01", "Nine,100,2024-08-01")
+    (folder / "titles.csv").write_text(ninth_first)
+    ingest(folder)
+    assert told() == before
+    assert ingest(folder).releases == 0
+
+
 def test_rows_that_name_a_series_are_rejected_with_a_word_on_why(folder: Path) -> None:
     rows = [*plays(8, range(60)), segment("x", "v", noon(), title="show")]
     land(folder, "segments.csv", rows, SEGMENTS)
@@ -155,11 +176,15 @@ def test_rows_that_name_a_series_are_rejected_with_a_word_on_why(folder: Path) -
 
 
 @pytest.fixture
-def show(folder: Path, cast: Cast) -> Title:
-    """Aurora holds the series and its eighth and ninth episode; the tenth is Borealis'."""
+def show(folder: Path, request: pytest.FixtureRequest) -> Title:
+    """Aurora holds the series and its eighth and ninth episode; the tenth is Borealis'.
+
+    The cast comes after the ingest, which would look for the Sources of the cast's facts.
+    """
     rows = plays(8, range(60)) + plays(9, range(30, 90), NEXT) + plays(10, range(20), NEXT)
     land(folder, "segments.csv", rows, SEGMENTS)
     ingest(folder)
+    cast: Cast = request.getfixturevalue("cast")
     titles = {t.key: t for t in Title.objects.filter(key__startswith="show")}
     for key, partner in (
         ("show", cast.aurora), ("show-8", cast.aurora), ("show-9", cast.aurora),

@@ -271,6 +271,7 @@ def test_a_bundle_of_a_member_with_a_limit_stays_inside_it(cast: Cast) -> None:
     assert sorted(n for n in archive.namelist() if n.startswith("data/")) == [
         "data/film/danmu.csv",
         "data/film/danmu_comments.csv",
+        "data/film/danmu_phrases.csv",
     ]
 
 

@@ -10,8 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import log
 
-import numpy as np
 import rjieba
 
 from engagement.text import HIDDEN, mask
@@ -99,12 +99,16 @@ class Said:
     @property
     def evidence(self) -> float:
         """The log-likelihood ratio (G squared) against being said everywhere alike."""
-        said = np.array([self.comments, self.in_title - self.comments], float)
-        of = np.array([self.of, self.of_title - self.of], float)
-        seen = np.stack([said, of - said])
-        expected = seen.sum(axis=1, keepdims=True) * of / of.sum()
-        some = seen > 0
-        return float(2 * (seen[some] * np.log(seen[some] / expected[some])).sum())
+        rest = self.of_title - self.of
+        elsewhere = self.in_title - self.comments
+        silent = self.of_title - self.in_title
+        cells = (
+            (self.comments, self.in_title, self.of),
+            (elsewhere, self.in_title, rest),
+            (self.of - self.comments, silent, self.of),
+            (rest - elsewhere, silent, rest),
+        )
+        return 2 * sum(n * log(n * self.of_title / (row * of)) for n, row, of in cells if n)
 
 
 def standing_out(counts: Iterable[Said]) -> list[Said]:

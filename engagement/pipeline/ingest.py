@@ -13,11 +13,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from django.conf import settings
 from django.utils import timezone
 
 from engagement.formats import Options
 from engagement.models import Ingest, Rejected, Release, Source, Title
-from engagement.pipeline import engine, people, publish, series, staging, units
+from engagement.pipeline import engine, people, publish, series, spark, staging, units
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
@@ -39,6 +40,7 @@ _KEEP_CHANGING = "other ingests keep changing the same titles: run it again when
 _EPOCH = date(1970, 1, 1)
 
 NOBODYS = Holders()
+EMBEDDED, SPARK = ENGINES = ("embedded", "spark")
 
 
 class Progress(Protocol):
@@ -54,14 +56,16 @@ def ingest(
     withdraw: Sequence[str] = (),
     holders: Holders = NOBODYS,
     sample: bool = False,
+    by: str = EMBEDDED,
     progress: Progress = lambda stage, done, total: None,
 ) -> Summary:
     """Land files, publish every unit that is not as its Sources are, and settle days.
 
-    What a killed run left undone is done by the next. Raises Refused before anything happened.
+    `by` is the engine that rolls segments up. What a killed run left undone is done by the next.
+    Raises Refused before anything happened, SparkMissing where Spark is asked for and missing.
     """
     files = find(paths, sample=sample)
-    summary = Summary()
+    summary = Summary(engine=by)
     with acting_as(PUBLISH):
         unknown = set(withdraw) - set(
             Source.objects.filter(state=Source.State.LIVE).values_list("name", flat=True)
@@ -128,10 +132,12 @@ def _publish_days(
         titles = {t.key: t for t in Title.objects.filter(key__in=set().union(*stale.values()))}
     waiting: dict[str, list[Unit]] = defaultdict(list)
     held = 0
-    rolled = engine.roll_up(
-        [engine.Day(day, _files(live), stale[day]) for day in sorted(stale)],
-        {key: title.runtime_s for key, title in titles.items()},
-    )
+    days = [engine.Day(day, _files(live), stale[day]) for day in sorted(stale)]
+    runtimes = {key: title.runtime_s for key, title in titles.items()}
+    if summary.engine == SPARK:
+        rolled = spark.roll_up(days, runtimes, master=spark.master_of(settings.ENGINE_URL))
+    else:
+        rolled = engine.roll_up(days, runtimes)
     for number, partial in enumerate(rolled):
         progress("days", number, len(stale))
         for key, unit in _units_of(partial, stale[partial.day], live, titles, summary):
@@ -197,7 +203,9 @@ def _units_of(
             with acting_as(PUBLISH):
                 done[key].sources.set(made_of)
             continue
-        wanted[key] = Unit(day, digest, made_of, told.rows, _rejected(told), reaches, [])
+        wanted[key] = Unit(
+            day, digest, made_of, told.rows, _rejected(told), reaches, [], engine=summary.engine
+        )
         summary.duplicates += sum(told.duplicates.values())
     partials: dict[str, list[CellPartial]] = defaultdict(list)
     tables = {}

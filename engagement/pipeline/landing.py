@@ -48,8 +48,9 @@ class File:
 
 @dataclass
 class Summary:
-    """What one run read, refused and published."""
+    """What one run read, refused and published, and by which engine."""
 
+    engine: str = "embedded"
     files: int = 0
     unchanged: int = 0
     withdrawn: int = 0

@@ -47,6 +47,7 @@ class Unit:
     reaches: date | None
     partials: Sequence[CellPartial]
     people_file: str = ""
+    engine: str = "embedded"
 
 
 @contextmanager
@@ -93,7 +94,9 @@ def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> Non
     for release in releases:
         release.state, release.done_at = Release.State.DONE, timezone.now()
     Release.objects.bulk_update(
-        releases, ["state", "done_at", "rows", "rejected", "reaches", "people_file"], _BATCH
+        releases,
+        ["state", "done_at", "rows", "rejected", "reaches", "people_file", "engine"],
+        _BATCH,
     )
     through = Release.sources.through
     through._default_manager.bulk_create(
@@ -159,6 +162,7 @@ def _swap_days(
     for unit, release in zip(units, releases, strict=True):
         release.rows, release.rejected = unit.rows, dict(unit.rejected)
         release.reaches, release.people_file = unit.reaches, unit.people_file
+        release.engine = unit.engine
         for partial in unit.partials:
             partials.append(_stored(title, partial))
             if partial.device == ALL and unit.day not in closed:

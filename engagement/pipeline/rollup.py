@@ -8,6 +8,8 @@ session belongs to is decided in the same pass; what may be published is protect
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -422,6 +424,69 @@ PEOPLE_SCHEMA = pa.schema(
     ]
 )
 """people.SCHEMA with a title."""
+
+
+# --- a Partial as bytes ----------------------------------------------------------------------
+
+
+def to_bytes(partial: Partial) -> bytes:
+    """The same for the same Partial, whichever engine made it."""
+    told = {
+        "day": partial.day.isoformat(),
+        "runtimes": dict(sorted(partial.runtimes.items())),
+        "inputs": {
+            title: {
+                "rows": i.rows,
+                "two_viewers": i.two_viewers,
+                "digest": f"{i.digest:032x}",
+                "reaches": i.reaches,
+                "duplicates": sorted(i.duplicates.items()),
+                "sources": sorted(i.sources),
+            }
+            for title, i in sorted(partial.inputs.items())
+        },
+    }
+    tables = [_as_stream(partial.curves), _as_stream(partial.people)]
+    head = json.dumps(told, sort_keys=True).encode()
+    return b"".join([struct.pack("<3Q", len(head), len(tables[0]), len(tables[1])), head, *tables])
+
+
+def from_bytes(packed: bytes) -> Partial:
+    """The Partial that `to_bytes` was given."""
+    sizes = struct.unpack_from("<3Q", packed)
+    edges = np.cumsum([24, *sizes])
+    head, curves, people = (packed[a:b] for a, b in pairwise(edges.tolist()))
+    told = json.loads(head)
+    return Partial(
+        date.fromisoformat(told["day"]),
+        told["runtimes"],
+        {
+            title: Input(
+                i["rows"],
+                i["two_viewers"],
+                int(i["digest"], 16),
+                i["reaches"],
+                dict(i["duplicates"]),
+                frozenset(i["sources"]),
+            )
+            for title, i in told["inputs"].items()
+        },
+        pa.ipc.open_stream(curves).read_all(),
+        pa.ipc.open_stream(people).read_all(),
+    )
+
+
+def _as_stream(table: pa.Table) -> bytes:
+    """One batch, whose words are exactly those that occur, in order."""
+    table = table.combine_chunks()
+    for place, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):
+            codes, names = _codes([table], column.name)
+            table = table.set_column(place, column, _named(codes, names))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 # --- shares of a day together ----------------------------------------------------------------

@@ -325,9 +325,3 @@ def test_two_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None
     (other / "titles.csv").write_text(FILM)
     with pytest.raises(CommandError, match=r"both be called titles\.csv"):
         call_command("ingest", str(folder), str(other))
-
-
-@pytest.mark.django_db
-def test_the_spark_engine_says_it_is_not_there(folder: Path) -> None:
-    with pytest.raises(CommandError, match="not there yet"):
-        call_command("ingest", str(folder), "--engine", "spark")

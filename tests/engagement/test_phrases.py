@@ -155,8 +155,8 @@ def test_phrases_of_18533_comments_are_read_in_150_ms(real: Cast) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE engagement_danmucomment")
     took = []
-    for _ in range(7):
+    for _ in range(15):
         start = time.perf_counter()
         ask(real, "di-renjie-1")
         took.append(time.perf_counter() - start)
-    assert min(took) < 0.15
+    assert min(took) < 0.15, took

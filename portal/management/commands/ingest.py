@@ -9,12 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from engagement.formats import Options, format_names
 from engagement.pipeline.holders import Holders
-from engagement.pipeline.ingest import ingest
+from engagement.pipeline.ingest import EMBEDDED, ENGINES, SPARK, ingest
 from engagement.pipeline.landing import Refused, Summary
+from engagement.pipeline.spark import SparkMissing
 from engagement.pipeline.staging import Missing
 from engagement.roles import PUBLISH, acting_as
 from partners.holdings import holders
@@ -52,7 +54,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders")
         parser.add_argument("--format", choices=format_names(), help="instead of recognising it")
-        parser.add_argument("--engine", choices=("embedded", "spark"), default="embedded")
+        parser.add_argument(
+            "--engine", choices=ENGINES, default=_engine(), help="where segments are counted"
+        )
         parser.add_argument("--title", metavar="ID", help="title_id of files that do not say")
         parser.add_argument("--territory", metavar="XX", help="territory of rows that do not say")
         parser.add_argument(
@@ -64,8 +68,6 @@ class Command(BaseCommand):
         parser.add_argument("--sample", action="store_true", help="mark all of it as sample data")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["engine"] == "spark":
-            raise CommandError("--engine spark is not there yet: use embedded")
         if not options["paths"] and not options["withdraw"]:
             raise CommandError("name files or folders to take in, or --withdraw NAME")
         said = {key: options[key] for key in ("title", "territory", "day", "format")}
@@ -77,14 +79,20 @@ class Command(BaseCommand):
                 withdraw=options["withdraw"],
                 holders=_holders(),
                 sample=options["sample"],
+                by=options["engine"],
                 progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
             )
-        except (Refused, Missing) as error:
+        except (Refused, Missing, SparkMissing) as error:
             raise CommandError(str(error)) from error
         if options["verbosity"]:
             self.stdout.write(told(summary, time.monotonic() - started))
         if summary.quarantined:
             sys.exit(1)
+
+
+def _engine() -> str:
+    """What ENGINE_URL names."""
+    return SPARK if settings.ENGINE_URL.startswith("spark://") else EMBEDDED
 
 
 def _holders() -> Holders:

@@ -52,6 +52,8 @@ def _genders(counts: Counts, floor: int) -> list[tuple[str, ...]] | None:
     if total[UNKNOWN] >= floor:
         return [(g,) for g in GENDERS]
     larger = "female" if total["female"] > total["male"] else "male"
+    if total[larger] + total[UNKNOWN] < floor:
+        return None  # noise may have made unknown negative
     return [(g, UNKNOWN) if g == larger else (g,) for g in ("female", "male")]
 
 

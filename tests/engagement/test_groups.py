@@ -82,6 +82,13 @@ def test_genders_too_few_are_not_told_apart() -> None:
     assert {g.names[1] for g in demographics(counts, FLOOR)} == {"*"}
 
 
+def test_a_negative_unknown_does_not_pull_a_gender_under_the_floor() -> None:
+    counts = dict.fromkeys(demographic_cells("CN"), 0)
+    counts |= {("18-24", "female"): 52, ("18-24", "male"): 51, ("18-24", "unknown"): -8}
+    shown = demographics(counts, 50)
+    assert [(g.names, sum(counts[c] for c in g.cells)) for g in shown] == [(("*", "*"), 95)]
+
+
 def test_small_provinces_stand_with_the_rest_of_their_area() -> None:
     counts = dict.fromkeys(geographic_cells("CN"), 200)
     counts["southwest", "CN-XZ"] = 3

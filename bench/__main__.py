@@ -31,22 +31,22 @@ def main() -> int:
     os.environ.setdefault("DATABASE_LOGIN", "owner")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     with tempfile.TemporaryDirectory(prefix="dailies-bench-") as folder:
-        _apart(Path(folder))
+        apart(Path(folder))
         import django
 
         django.setup()
         from bench.measure import measure
 
-        with _database():
+        with database():
             rows = measure(Path(folder), segments=arguments.segments, pages=arguments.pages)
-    text = _table(rows)
+    text = table(rows)
     sys.stdout.write(text)
     if arguments.write:
         arguments.write.write_text(f"# Results of `make bench`\n\n{text}")
     return 0
 
 
-def _apart(folder: Path) -> None:
+def apart(folder: Path) -> None:
     """Settings of a run that touches nothing of the checkout but its servers and fonts."""
     from django.conf import settings
 
@@ -62,7 +62,7 @@ def _apart(folder: Path) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[None]:
+def database() -> Iterator[None]:
     from django.db import connection
 
     name = connection.settings_dict["NAME"]
@@ -73,7 +73,7 @@ def _database() -> Iterator[None]:
         connection.creation.destroy_test_db(name, verbosity=0)
 
 
-def _table(rows: list[tuple[str, str]]) -> str:
+def table(rows: list[tuple[str, str]]) -> str:
     cpus = os.cpu_count()
     head = f"Python {platform.python_version()}, {cpus} cores, {platform.system()}\n\n"
     lines = ["| what | measured |", "|---|---|", *(f"| {what} | {how} |" for what, how in rows)]

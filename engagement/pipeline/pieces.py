@@ -46,7 +46,7 @@ def cut(days: Mapping[Title, Collection[date]], settled_until: date) -> None:
     """
     titles = {title.pk: title for title in days}
     loose = _loose(titles, settled_until)
-    touched = _touched(days)
+    touched = _touched(days, settled_until)
     changed = {
         pk: {piece: v for piece, row in rows.items() if len((v := _changed(row)).hashes)}
         for pk, rows in touched.items()
@@ -176,16 +176,23 @@ def _loose(titles: Collection[int], settled_until: date) -> dict[int, dict[str, 
             """,  # noqa: S608 the SQL is this module's own
             [_SOME_BYTES, list(titles), settled_until],
         )
-        for title, territory, day, viewers, packed in cursor:
+        for title, territory, day, viewers, packed in cursor.fetchall():
             cell = Cell(viewers, sketches.some_hashes(packed))
             found.setdefault(title, {}).setdefault(territory, {})[day] = cell
     return found
 
 
-def _touched(days: Mapping[Title, Collection[date]]) -> dict[int, dict[Piece, PublishedPiece]]:
-    """The kept pieces that may not be as they were published, but those of closed months."""
+def _touched(
+    days: Mapping[Title, Collection[date]], settled_until: date
+) -> dict[int, dict[Piece, PublishedPiece]]:
+    """The kept pieces that may not be as they were published, but those of closed months.
+
+    Of a title of which no settled day was swapped there are none: what waits, waits on.
+    """
     found: dict[int, dict[Piece, PublishedPiece]] = {}
-    pairs = [(title.pk, day) for title, its in days.items() for day in its]
+    pairs = [(title.pk, day) for title, its in days.items() for day in its if day < settled_until]
+    if not pairs:
+        return found
     for row in PublishedPiece.objects.raw(
         f"""
         SELECT piece.*
@@ -203,7 +210,7 @@ def _touched(days: Mapping[Title, Collection[date]]) -> dict[int, dict[Piece, Pu
           AND NOT EXISTS ({_CLOSED.format(day='piece."from"')})
           AND NOT EXISTS ({_CLOSED.format(day="piece.until - 1")})
         """,  # noqa: S608 the SQL is this module's own
-        [[title.pk for title in days], [pk for pk, _ in pairs], [day for _, day in pairs]],
+        [[pk for pk, _ in pairs], [pk for pk, _ in pairs], [day for _, day in pairs]],
     ):
         piece = Piece(row.territory, row.from_day, row.until, frozenset(row.devices))
         found.setdefault(row.title_id, {})[piece] = row
@@ -251,7 +258,7 @@ def _cells(
             """,  # noqa: S608 the SQL is this module's own
             [_SOME_BYTES, list(since), list(since.values()), settled_until],
         )
-        for title, day, territory, device, viewers, packed in cursor:
+        for title, day, territory, device, viewers, packed in cursor.fetchall():
             cell = Cell(viewers, sketches.some_hashes(packed))
             found.setdefault(title, {}).setdefault(day, {})[territory, device] = cell
     return found

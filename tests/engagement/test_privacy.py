@@ -7,14 +7,11 @@ territory: what partners could pool. The noise is real (OpenDP).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
-from engagement.pipeline.fansets import half_width
-from engagement.pipeline.publish_people import EPSILON, FAMILIES, SCALE, noise, published
+from engagement.pipeline.publish_people import EPSILON, FAMILIES, noise, published
 from engagement.pipeline.weeks import BINS, Cell, Watchers
 
 FLOOR = 50
@@ -92,57 +89,3 @@ def test_pooled_territories_add_up_to_the_whole_and_tell_nothing_more() -> None:
             total = sum(noised.viewers[territory].values())
             assert sum(r.get("viewers") or 0 for r in shown) in (total, 0)
             assert all((r.get("viewers") or FLOOR) >= FLOOR for r in shown)
-
-
-def bounds(
-    cells: Sequence[tuple[str, Cell]],
-    groups: Mapping[tuple[tuple[str, Cell], ...], int],
-    target: tuple[str, Cell],
-) -> tuple[float, float]:
-    """The least and most that a linear program allows a cell, each published sum holding its true
-    one within the 90 % width of its noise."""
-    place = {cell: i for i, cell in enumerate(cells)}
-    rows, limits = [], []
-    for members, value in groups.items():
-        row = np.zeros(len(cells))
-        for member in members:
-            row[place[member]] = 1
-        width = half_width(SCALE, len(members), 0.1)
-        rows += [row, -row]
-        limits += [value + width, -(value - width)]
-    cost = np.zeros(len(cells))
-    cost[place[target]] = 1
-    low = linprog(cost, np.array(rows), np.array(limits), bounds=(0, None))
-    high = linprog(-cost, np.array(rows), np.array(limits), bounds=(0, None))
-    assert low.success
-    assert high.success
-    return low.fun, -high.fun
-
-
-def test_a_linear_program_cannot_narrow_a_group_under_the_floor() -> None:
-    """Every row of every territory and of `*` at once, for every cell of fewer than the floor."""
-    narrowest = math.inf
-    for seed in range(4):
-        who = audience(900, seed)
-        true = truth(who)
-        noised = noise(DEMOGRAPHICS, who, ["CN", "SG"], bins=BINS)
-        cells = [(t, c) for t in noised.territories for c in noised.cells[t]]
-        groups: dict[tuple[tuple[str, Cell], ...], int] = {}
-        for territory in noised.territories:
-            counts = {c: noised.viewers[territory][c] for c in noised.cells[territory]}
-            for group in DEMOGRAPHICS.groups(counts, FLOOR):
-                total = sum(counts[c] for c in group.cells)
-                if total >= FLOOR:
-                    groups[tuple((territory, c) for c in group.cells)] = total
-        whole = {
-            c: sum(noised.viewers[t][c] for t in noised.territories) for c in noised.cells["CN"]
-        }
-        for group in DEMOGRAPHICS.groups(whole, FLOOR):
-            members = tuple((t, c) for c in group.cells for t in noised.territories)
-            groups[members] = sum(whole[c] for c in group.cells)
-        for target in [c for c in cells if 0 < true.get(c, 0) < FLOOR][:12]:
-            low, high = bounds(cells, groups, target)
-            narrowest = min(narrowest, high - low)
-    assert narrowest >= 2 * half_width(SCALE, 1, 0.1)
-    assert half_width(SCALE, 1, 0.1) == 5  # docs/privacy.md names it
-    print(f"narrowest 90 % interval of a cell under the floor: {narrowest:.0f} viewers")

@@ -16,7 +16,7 @@ from django.utils import timezone
 from engagement.models import Ingest, Release, Source
 from engagement.pipeline import publish, staging, units
 from engagement.pipeline.holders import Holders
-from engagement.pipeline.ingest import Progress, publish_all
+from engagement.pipeline.ingest import EMBEDDED, Progress, publish_all
 from engagement.pipeline.landing import Refused, Summary, stage_again
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
@@ -37,13 +37,14 @@ def rebuild(
     title: str | None = None,
     since: date | None = None,
     until: date | None = None,
+    by: str = EMBEDDED,
     progress: Progress = lambda stage, done, total: None,
 ) -> Summary:
     """Redo the units of a title (by title_id) and the days [since, until); all without either.
 
     Rows whose staging was lost are staged again from their kept bytes. Raises Refused.
     """
-    summary = Summary()
+    summary = Summary(engine=by)
     with acting_as(PUBLISH):
         live = list(Source.objects.filter(state=Source.State.LIVE).exclude(kind="titles"))
     for number, source in enumerate(live):

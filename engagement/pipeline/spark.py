@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from engagement.pipeline.engine import Day
+from engagement.pipeline.engine import ROWS_AT_ONCE, Day, rows_in
 from engagement.pipeline.rollup import Partial, from_bytes, merge, rollup, to_bytes
 
 _ONE_DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ def session(master: str) -> Any:
         from pyspark.sql import SparkSession
     except ImportError:
         raise SparkMissing("the Spark engine is an extra: `make spark` installs it") from None
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
@@ -55,6 +55,7 @@ def session(master: str) -> Any:
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "250000",
+        "spark.driver.maxResultSize": "4g",
         "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
         **(local if master.startswith("local") else {}),
     }
@@ -98,7 +99,9 @@ def roll_up_day(spark: Any, day: Day, runtimes: Mapping[str, int]) -> Partial:
         if met.isEmpty():
             break  # a session that is silent for a day ends
         after += _ONE_DAY
-    shares = rows.repartition("session_id").mapInArrow(
+    held = sum(rows_in(path) for path in today)
+    parts = max(spark.sparkContext.defaultParallelism, -(-held // ROWS_AT_ONCE))
+    shares = rows.repartition(parts, "session_id").mapInArrow(
         _Share(day.day, dict(runtimes)), "partial binary"
     )
     return merge(
@@ -108,7 +111,7 @@ def roll_up_day(spark: Any, day: Day, runtimes: Mapping[str, int]) -> Partial:
 
 
 def _read(spark: Any, files: Sequence[Path], titles: Collection[str] | None) -> Any:
-    rows = spark.read.parquet(*(str(path) for path in files))
+    rows = spark.read.parquet(*(path.resolve().as_uri() for path in files))
     return rows if titles is None else rows.where(rows["title_id"].isin(list(titles)))
 
 

@@ -325,3 +325,10 @@ def test_two_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None
     (other / "titles.csv").write_text(FILM)
     with pytest.raises(CommandError, match=r"both be called titles\.csv"):
         call_command("ingest", str(folder), str(other))
+
+
+@pytest.mark.django_db
+def test_an_engine_that_is_none_is_refused_in_words(folder: Path, settings: Any) -> None:
+    settings.ENGINE_URL = "sparks://local[2]"
+    with pytest.raises(CommandError, match=r"ENGINE_URL is 'sparks://local\[2\]': name embedded"):
+        call_command("ingest", str(folder))

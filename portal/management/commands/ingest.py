@@ -55,7 +55,7 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders")
         parser.add_argument("--format", choices=format_names(), help="instead of recognising it")
         parser.add_argument(
-            "--engine", choices=ENGINES, default=_engine(), help="where segments are counted"
+            "--engine", choices=ENGINES, default=engine_named(), help="where segments are counted"
         )
         parser.add_argument("--title", metavar="ID", help="title_id of files that do not say")
         parser.add_argument("--territory", metavar="XX", help="territory of rows that do not say")
@@ -90,9 +90,14 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _engine() -> str:
-    """What ENGINE_URL names."""
-    return SPARK if settings.ENGINE_URL.startswith("spark://") else EMBEDDED
+def engine_named() -> str:
+    """What ENGINE_URL names. Raises CommandError."""
+    for scheme, engine in (("embedded://", EMBEDDED), ("spark://", SPARK)):
+        if settings.ENGINE_URL.startswith(scheme):
+            return engine
+    raise CommandError(
+        f"ENGINE_URL is {settings.ENGINE_URL!r}: name embedded:// or spark://HOST:PORT"
+    )
 
 
 def _holders() -> Holders:

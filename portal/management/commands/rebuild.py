@@ -15,7 +15,7 @@ from engagement.pipeline.rebuild import rebuild
 from engagement.pipeline.staging import Missing
 from engagement.roles import PUBLISH, acting_as
 from partners.holdings import holders
-from portal.management.commands.ingest import Bar, told
+from portal.management.commands.ingest import Bar, engine_named, told
 
 
 class Command(BaseCommand):
@@ -36,6 +36,7 @@ class Command(BaseCommand):
                 title=options["title"],
                 since=options["since"],
                 until=options["until"],
+                by=engine_named(),
                 progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
             )
         except (Refused, Missing) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.test import Client
@@ -190,10 +191,7 @@ def test_releases_are_those_of_the_titles_in_scope(cast: Cast, alice: SignedIn) 
     cast.grant(cast.aurora, cast.hidden, families=["danmu"])
     releases = alice.get("/api/v1/p/aurora/releases/").json()["releases"]
     assert {(r["title"], r["kind"]) for r in releases} == {
-        ("film", "segments"),
-        ("film", "danmu"),
-        ("shared", "segments"),
-        ("shared", "danmu"),
+        *product(("film", "shared"), ("segments", "danmu", "discussion", "shares")),
         ("hidden", "danmu"),
     }
 

@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -101,8 +102,18 @@ class Engine:
             with self._lock:
                 return self._racer.call(function, *arguments, timeout_sec=TIME_LIMIT_S)
         except JSEvalException as error:  # JSTimeoutException and JSOOMException are of its kind
+            self._settle()
             _forget()
             raise ChartFailed(f"the chart could not be drawn: {error}") from error
+
+    def _settle(self) -> None:
+        """Wait until V8 has answered for a call that was cut off.
+
+        The isolate answers in order. Were it thrown away before, the late answer would find the
+        library's event loop closed.
+        """
+        with suppress(JSEvalException), self._lock:
+            self._racer.eval("0", timeout_sec=TIME_LIMIT_S)
 
 
 def svg(name: str, data: Any, view: Mapping[str, Any], width: int, height: int | None) -> str:

@@ -160,16 +160,14 @@ class CurveRows:
     covered: tuple[Part, ...]  # the days of the pieces, neighbours joined
 
 
-def _joined(pieces: Sequence[CurveSum]) -> tuple[Part, ...]:
+def _joined(pieces: Sequence[Part]) -> tuple[Part, ...]:
     blocks: list[Part] = []
-    for piece in sorted(pieces, key=lambda p: (p.territory, p.since or date.min)):
-        assert piece.since is not None
-        assert piece.until is not None
+    for piece in sorted(pieces, key=lambda p: (p.territory, p.window.since)):
         last = blocks[-1] if blocks else None
-        if last and (last.territory, last.window.until) == (piece.territory, piece.since):
-            blocks[-1] = Part(last.territory, Window(last.window.since, piece.until))
+        if last and (last.territory, last.window.until) == (piece.territory, piece.window.since):
+            blocks[-1] = Part(last.territory, Window(last.window.since, piece.window.until))
         else:
-            blocks.append(Part(piece.territory, Window(piece.since, piece.until)))
+            blocks.append(piece)
     return tuple(blocks)
 
 
@@ -183,25 +181,22 @@ def read_curves(read: Read, view: str, plays: str, series: int) -> CurveRows:
         " fact.release_id::text" + within(view) + ' ORDER BY fact."from", fact.territory',
         arguments(read),
     )
-    pieces = [
-        CurveSum(since, until, territory, count, curves.unpack(packed))
-        for since, until, territory, count, packed, _ in rows
-    ]
-    if read.query.grain == "window" and pieces:
-        length = max([read.runtime_s, *(p.curves.shape[1] for p in pieces)])
-        series = min(series, *(p.curves.shape[0] for p in pieces))
-        total = np.zeros((series, length), dtype=np.int64)
-        for piece in pieces:
-            total[:, : piece.curves.shape[1]] += piece.curves[:series]
+    if read.query.grain == "window" and rows:
+        whole = curves.total(packed for *_, packed, _ in rows)[:series]
+        missing = max(0, read.runtime_s - whole.shape[1])
+        plays_of_all = sum(count for _, _, _, count, _, _ in rows)
         sums: tuple[CurveSum, ...] = (
-            CurveSum(None, None, "", sum(p.plays for p in pieces), total),
+            CurveSum(None, None, "", plays_of_all, np.pad(whole, ((0, 0), (0, missing)))),
         )
     else:
-        sums = tuple(pieces)
+        sums = tuple(
+            CurveSum(since, until, territory, count, curves.unpack(packed))
+            for since, until, territory, count, packed, _ in rows
+        )
     return CurveRows(
         sums,
         tuple(sorted({r[5] for r in rows})),
-        _joined(pieces),
+        _joined([Part(territory, Window(since, until)) for since, until, territory, *_ in rows]),
     )
 
 

@@ -322,9 +322,7 @@ def _count_together(pieces: Sequence[tuple[Title, Piece]]) -> None:
         days = parts[ALL]
         same = _same(title, piece, releases[title.pk, days[-1].day])
         plays = sum(d.plays for d in days)
-        whole = curves.unpack(days[0].curves)
-        for day in days[1:]:
-            whole = curves.add(whole, curves.unpack(day.curves))
+        whole = curves.total(day.curves for day in days)
         sessions, times_played = (
             whole[[SERIES.index(name)]] for name in ("sessions", "times_played")
         )

@@ -23,7 +23,12 @@ from numpy.typing import NDArray
 
 from engagement import curves
 from engagement.curves import Curves
-from engagement.pipeline import kernel, sketches
+from engagement.pipeline import sketches
+from engagement.pipeline.kernel import cells as cell_kernel
+from engagement.pipeline.kernel import lines as line_kernel
+from engagement.pipeline.kernel import sessions as session_kernel
+from engagement.pipeline.kernel.hashing import hash_texts
+from engagement.pipeline.kernel.order import merge_runs
 from engagement.pipeline.sketches import Content, K, Viewers
 
 ALL = "*"
@@ -32,13 +37,14 @@ SERIES = ("sessions", "times_played", "starts", "stops", "skips")
 
 WORDS = ("territory", "device", "region", "age_band", "gender")
 _SHIFTS = (
-    kernel.TERRITORY_SHIFT,
-    kernel.DEVICE_SHIFT,
-    kernel.REGION_SHIFT,
-    kernel.AGE_SHIFT,
+    line_kernel.TERRITORY_SHIFT,
+    line_kernel.DEVICE_SHIFT,
+    line_kernel.REGION_SHIFT,
+    line_kernel.AGE_SHIFT,
     0,
 )
 _EPOCH = date(1970, 1, 1)
+_MICROSECONDS_A_DAY = 86_400_000_000
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -191,17 +197,22 @@ class Words:
 class Rows:
     """One share of a day's rows as the kernel's lines. `parts` > 1 takes sessions by their hash.
 
-    `expected` rows are made room for; more are taken as well.
+    `expected` rows are made room for; more are taken as well. A row's time and day lie within
+    five years of the day.
     """
 
     def __init__(self, day: date, part: int = 0, parts: int = 1, expected: int = 4096) -> None:
         self.day, self.part, self.parts = day, part, parts
         self.titles = Words(1 << 31)
-        self.words = [Words(most) for most in kernel.MOST_WORDS]
-        self.lines = np.empty(max(expected, 1) * kernel.LINE, np.int64)
+        self.words = [Words(most) for most in line_kernel.MOST_WORDS]
+        self.lines = np.empty(max(expected, 1) * line_kernel.LINE, np.int64)
         self.sources: set[int] = set()
-        self.count = 0  # lines taken
+        self.count = 0  # lines taken and written out by title
         self.met = 0  # rows that came by
+        self._block = np.empty(line_kernel.BLOCK * line_kernel.LINE, np.int64)
+        self._block_title = np.empty(line_kernel.BLOCK, np.int32)
+        self._filled = 0
+        self._runs: list[Ints] = []
 
     def add(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Take in rows of a landed or staged segments table, ids hashed or not."""
@@ -222,39 +233,93 @@ class Rows:
         if "source" in names:
             if "line" not in names:
                 place = place + np.arange(rows)
-            place = place + (_ints(batch["source"]) << kernel.SOURCE_SHIFT)
+            place = place + (_ints(batch["source"]) << line_kernel.SOURCE_SHIFT)
             self.sources.update(pc.unique(batch["source"]).to_pylist())
         else:
             self.sources.add(0)
-        if "day" in names:
-            day = batch["day"].cast(pa.int32()).to_numpy(zero_copy_only=False)
-        else:
-            day = np.array([(self.day - _EPOCH).days], np.int32)
-        needed = (self.count + rows) * kernel.LINE
-        if needed > len(self.lines):
-            self._make_room(needed)
-        self.count = kernel.pack(
-            self.lines,
-            self.count,
+        viewer = np.zeros(rows, np.uint64)
+        if "viewer_id" in names:
+            viewer = viewers_of(batch["viewer_id"])
+        columns = (
             title,
             ids_of(batch["session_id"]),
-            ids_of(batch["viewer_id"]) if "viewer_id" in names else np.zeros(rows, np.uint64),
-            _instants(batch["started_at"]),
+            viewer,
+            self._since(batch["started_at"]),
             batch["from_s"].to_numpy(zero_copy_only=False),
             batch["to_s"].to_numpy(zero_copy_only=False),
             place,
-            day,
-            tuple(places),
-            tuple(tables),
-            self.part,
-            self.parts,
+            self._days(batch),
         )
+        at = 0
+        while at < rows:
+            at, self._filled = line_kernel.pack(
+                self._block,
+                self._block_title,
+                self._filled,
+                at,
+                *columns,
+                tuple(places),
+                tuple(tables),
+                self.part,
+                self.parts,
+            )
+            if self._filled == line_kernel.BLOCK:
+                self._write_out()
         self.met += rows
 
-    def _make_room(self, needed: int) -> None:
-        longer = np.empty(max(needed, len(self.lines) * 3 // 2), np.int64)
-        longer[: self.count * kernel.LINE] = self.lines[: self.count * kernel.LINE]
-        self.lines = longer
+    def _since(self, started: pa.Array) -> Ints:
+        """Microseconds since the day began."""
+        since = _instants(started) - (self.day - _EPOCH).days * _MICROSECONDS_A_DAY
+        if max(since.max(), -since.min()) >= line_kernel.MOST_MICROSECONDS:
+            raise ValueError(f"{self.day}: a row's started_at lies decades away")
+        return since
+
+    def _days(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
+        """How many days after the day each row was played; one number for all of them."""
+        if "day" not in batch.schema.names:
+            return np.zeros(1, np.int32)
+        days: NDArray[np.int32] = batch["day"].cast(pa.int32()).to_numpy(zero_copy_only=False)
+        days = days - np.int32((self.day - _EPOCH).days)
+        if max(days.max(), -days.min()) >= line_kernel.MOST_DAYS:
+            raise ValueError(f"{self.day}: a row's day lies years away")
+        return days[:1] if days[0] == days[-1] and (days == days[0]).all() else days
+
+    def _write_out(self) -> None:
+        """The block's rows to the lines, those of a title together."""
+        needed = (self.count + self._filled) * line_kernel.LINE
+        if needed > len(self.lines):
+            longer = np.empty(max(needed, len(self.lines) * 3 // 2), np.int64)
+            longer[: self.count * line_kernel.LINE] = self.lines[: self.count * line_kernel.LINE]
+            self.lines = longer
+        self._runs.append(
+            line_kernel.by_title(
+                self._block,
+                self._block_title,
+                self._filled,
+                len(self.titles.codes),
+                self.lines,
+                self.count,
+            )
+        )
+        self.count += self._filled
+        self._filled = 0
+
+    def runs(self) -> Ints:
+        """(blocks, titles + 1): where each title's rows begin, and the last one's end."""
+        if self._filled:
+            self._write_out()
+        width = len(self.titles.codes) + 1
+        runs = np.empty((len(self._runs), width), np.int64)
+        for run, starts in zip(runs, self._runs, strict=True):
+            run[: len(starts)] = starts
+            run[len(starts) :] = starts[-1]
+        return runs
+
+
+def viewers_of(column: pa.Array) -> Hashes:
+    """Viewers as 63 bits, as sketches have them: numbers as they are, texts hashed."""
+    viewers = ids_of(column)
+    return viewers if pa.types.is_integer(column.type) else viewers >> np.uint64(1)
 
 
 def ids_of(column: pa.Array) -> Hashes:
@@ -270,7 +335,7 @@ def ids_of(column: pa.Array) -> Hashes:
     _, offsets, data = column.buffers()
     bounds = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
     letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    hashed: Hashes = kernel.hash_texts(bounds, letters, np.uint64(0))
+    hashed: Hashes = hash_texts(bounds, letters, np.uint64(0))
     return hashed
 
 
@@ -316,19 +381,19 @@ def rollup(
 
 def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) -> Partial:
     """`rollup` of rows that were gathered before."""
-    if not rows.count:
+    runs = rows.runs()
+    if not len(runs):
         return _partial(rows.day, runtimes, [], [[] for _ in WORDS], None)
     titles, title_rank = rows.titles.sorted()
     names, ranks = zip(*(words.sorted() for words in rows.words), strict=True)
     sources = np.array(sorted(rows.sources), np.int64)
-    result = kernel.roll(
+    result = session_kernel.roll(
         (rows.day - _EPOCH).days,
-        len(titles),
         rows.lines,
-        rows.count,
+        runs,
         title_rank,
-        *ranks,
-        *(_hashes_of(words) for words in names),
+        ranks,
+        tuple(_hashes_of(words) for words in names),
         np.array([runtimes.get(t, 0) for t in titles], np.int32),
         sources,
         with_people,
@@ -580,7 +645,7 @@ def _joined(codes: Mapping[str, tuple[NDArray, list[str]]], *names: str) -> Ints
     """Places among the words of several columns as one number, which sorts as they do."""
     joined: Ints = np.zeros(len(codes[names[0]][0]), np.int64)
     for name in names:
-        joined = joined << kernel.WORD_BITS | codes[name][0]
+        joined = joined << line_kernel.WORD_BITS | codes[name][0]
     return joined
 
 
@@ -588,7 +653,7 @@ def _merged(tables: Sequence[pa.Table], title: NDArray, major: Hashes, *minor: N
     """The order of the rows of tables that are sorted, each by itself."""
     bounds = np.cumsum([0, *map(len, tables)])
     keys = (title, major, *(key.astype(np.int64, copy=False) for key in minor))
-    order: Ints = kernel.merge_runs(keys, bounds)
+    order: Ints = merge_runs(keys, bounds)
     return order
 
 
@@ -664,17 +729,17 @@ def cell_table(partial: Partial, titles: Collection[str] | None = None) -> pa.Ta
         keep = np.repeat(wanted, np.diff(starts))
         people, territory, device = people.filter(pa.array(keep)), territory[keep], device[keep]
         starts = np.concatenate([[0], np.cumsum(np.diff(starts) * wanted)])
-    words = (territory.astype(np.int64) << kernel.TERRITORY_SHIFT) | (
-        device.astype(np.int64) << kernel.DEVICE_SHIFT
+    words = (territory.astype(np.int64) << line_kernel.TERRITORY_SHIFT) | (
+        device.astype(np.int64) << line_kernel.DEVICE_SHIFT
     )
     columns = [
         people[n].to_numpy() for n in ("viewer", "plays", "watch_seconds", "completions", "digest")
     ]
-    place, scalars, *blobs = kernel.cells(
+    place, scalars, *blobs = cell_kernel.cells(
         starts, columns[0], words, *columns[1:], len(territories), len(devices), K
     )
     runtime = np.array([partial.runtimes.get(name, 0) for name in names], np.int64)
-    seconds = kernel.furthest_of(starts, people["furthest_s"].to_numpy(), runtime)
+    seconds = cell_kernel.furthest_of(starts, people["furthest_s"].to_numpy(), runtime)
     packed = _packed(partial.curves, names, territories, place, seconds)
     return pa.table(
         {
@@ -722,40 +787,21 @@ def _packed(
     over_devices = np.flatnonzero(place[:, 2] == 0)
     edges = [*_changes(place[over_devices, 0]).tolist(), len(over_devices)]
     compress = zstandard.ZstdCompressor(level=curves.LEVEL).compress
-    longest = len(SERIES) * int(seconds.max(initial=0)) + 3
-    scratch = np.empty((len(known) + 1) * longest, np.int16)  # for every title in turn
+    # for every title in turn
+    most = len(SERIES) * int(seconds.max(initial=0)) + 1
+    scratch = (np.zeros(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64))
+    out = np.empty(1 << 20, np.uint8)
     for low, high in pairwise(edges):
-        which = over_devices[low:high]
+        which = over_devices[low:high].tolist()
         t = int(place[which[0], 0])
         local = np.zeros(len(known), np.int64)
-        for n, cell in enumerate(which[1:].tolist()):
+        for n, cell in enumerate(which[1:]):
             local[to_known[territories[place[cell, 1] - 1]]] = n + 1
-        width = len(curves.header(2, 5, 0)) // 2 + len(SERIES) * int(seconds[t])
-        room = scratch[: len(which) * width].reshape(len(which), width)
-        head = np.frombuffer(curves.header(2, len(SERIES), int(seconds[t])), np.int16)
-        room[:, : len(head)] = head
         begin, end = bounds[names[t]]
-        if kernel.spread(begin, end, territory, second, values, local, room, len(head)):
-            for cell, body in zip(which.tolist(), room, strict=True):
-                found[cell] = compress(body.data)
-        else:  # differences too large for 16 bits
-            shapes = _dense(
-                territory[begin:end], second[begin:end], values[:, begin:end], local, len(which),
-                int(seconds[t]),
-            )  # fmt: skip
-            for cell, shape in zip(which.tolist(), shapes, strict=True):
-                found[cell] = curves.pack(shape)
+        edge, out = cell_kernel.bodies(
+            begin, end, territory, second, values, local, len(which), int(seconds[t]), scratch, out
+        )
+        raw, ends = out.data, edge.tolist()
+        for n, cell in enumerate(which):
+            found[cell] = compress(raw[ends[n] : ends[n + 1]])
     return found
-
-
-def _dense(
-    territory: NDArray, second: NDArray, values: NDArray, local: Ints, places: int, seconds: int
-) -> NDArray[np.int64]:
-    """(places, 5, seconds), the first place all territories together."""
-    shapes = np.zeros((places, len(SERIES), seconds + 1), np.int64)
-    for series in range(len(SERIES)):
-        shapes[local[territory], series, second] = values[series]  # a row each
-    for series in (kernel.SESSIONS, kernel.TIMES_PLAYED, kernel.SKIPS):
-        np.cumsum(shapes[:, series], axis=1, out=shapes[:, series])
-    shapes[0] = shapes[1:].sum(axis=0)
-    return shapes[:, :, :seconds]

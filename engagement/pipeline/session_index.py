@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engagement.pipeline import kernel
+from engagement.pipeline.kernel.order import in_both
 
-ROW_GROUP = 250_000
+ROW_GROUP = 1 << 16
+"""Small, for of the days around one or two are read."""
 _ENTRY = np.dtype([("session", "<u8"), ("group", "<u2")])
 _MOST_GROUPS = 1 << 16
+_COMPRESSED = ("started_at", "from_s", "to_s", "line", "source", "day")
 
 
 def _beside(path: Path) -> Path:
@@ -28,7 +30,7 @@ def write(table: pa.Table, path: Path) -> None:
     """Write segments, with ids that are hashed, to a Parquet file and index their sessions.
 
     Rows are put in the order of their time, so that a session lies in few row groups. Words alone
-    are worth a dictionary: hashes and times hardly repeat.
+    are worth a dictionary, and numbers alone are compressed: hashes do not become smaller.
     """
     started = table["started_at"].to_numpy().astype(np.int64)
     if (np.diff(started) < 0).any():
@@ -40,8 +42,8 @@ def write(table: pa.Table, path: Path) -> None:
         path,
         row_group_size=size,
         use_dictionary=words,
-        compression="zstd",
-        compression_level=1,
+        compression={f.name: "zstd" if f.name in _COMPRESSED else "none" for f in table.schema},
+        compression_level={name: 1 for name in _COMPRESSED if name in table.schema.names},
     )
     np.save(_beside(path), _index(table["session_id"].to_numpy(), size))
 
@@ -74,6 +76,6 @@ def meeting(
     theirs: NDArray[np.void], ours: NDArray[np.uint64]
 ) -> tuple[NDArray[np.uint64], list[int]]:
     """Of a file's sessions those among `ours` (sorted), and the row groups that hold them."""
-    both = kernel.in_both(ours, theirs["session"])
+    both = in_both(ours, theirs["session"])
     found = theirs[both]
     return np.unique(found["session"]), np.unique(found["group"]).tolist()

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench import segments
-from engagement.pipeline import engine, kernel, session_index
+from engagement.pipeline import engine, session_index
+from engagement.pipeline.kernel.lines import LINE
 from engagement.pipeline.rollup import Partial, Rows, cell_table, cells, count
 
 FIRST = date(2026, 9, 1)
@@ -157,7 +158,7 @@ def test_lines_are_held_of_one_share_alone(month: dict[date, Path]) -> None:
     held: list[int] = []
 
     def watched(rows: Rows, *more: Any, **named: Any) -> Partial:
-        held.append(len(rows.lines) // kernel.LINE)
+        held.append(len(rows.lines) // LINE)
         return count(rows, *more, **named)
 
     with patch.object(engine, "count", watched):

@@ -1,0 +1,107 @@
+"""Rows as lines of six integers, those of a title together.
+
+Rows come in the order they were played. They are gathered in blocks small enough for a
+processor's cache, and a full block is written out by title; a title's rows then lie in as many
+runs as there were blocks, and nothing that follows has to look for them all over the memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engagement.pipeline.kernel.compiled import compiled
+from engagement.pipeline.kernel.hashing import mix
+
+SESSION, VIEWER, STARTED, SPAN, PLACE, WORDS = range(6)
+LINE = 6
+BLOCK = 1 << 15
+"""Rows a block: 1.5 MB."""
+
+# STARTED holds microseconds since the day began and, in its lowest bits, the row's own day.
+DAY_BITS = 12
+MOST_DAYS = 1 << DAY_BITS - 1
+"""How many days before or after the day that is counted a row may lie."""
+MOST_MICROSECONDS = 1 << 62 - DAY_BITS
+
+# A row's words in one integer: territory, device, region (16 bits each), age, gender (8 each).
+TERRITORY_SHIFT, DEVICE_SHIFT, REGION_SHIFT, AGE_SHIFT = 48, 32, 16, 8
+WORD_BITS = 16
+MOST_WORDS = (1 << 15, 1 << 16, 1 << 16, 1 << 8, 1 << 8)
+
+SOURCE_SHIFT = 40
+"""Rows are ordered by (Source, line) in one integer: 2**40 lines a Source."""
+
+
+@compiled
+def pack(
+    block: Any,
+    block_title: Any,
+    filled: int,
+    first: int,
+    title: Any,
+    session: Any,
+    viewer: Any,
+    started: Any,
+    from_s: Any,
+    to_s: Any,
+    place: Any,
+    day: Any,
+    words: Any,
+    tables: Any,
+    part: int,
+    parts: int,
+) -> Any:
+    """Write rows from `first` on of share `part` of the sessions into a block.
+
+    `title` and the five `words` are places in `tables`, which give their codes. `started` and
+    `day` count from the day that is rolled up. `place` and `day` may hold one number: the place
+    of the first row, and the day of all. Returns (the row at which the block was full, or how
+    many rows there are, rows now in the block).
+    """
+    territory, device, region, age, gender = words
+    titles, territories, devices, regions, ages, genders = tables
+    counted, dated = len(place) == 1, len(day) == 1
+    for i in range(first, len(title)):
+        # mixed, so that whatever the ids were they are spread evenly
+        key = mix(session[i])
+        if parts > 1 and np.int64(key >> np.uint64(32)) % parts != part:
+            continue
+        if filled == len(block_title):
+            return i, filled
+        at = filled * LINE
+        block[at + SESSION] = np.int64(key)
+        block[at + VIEWER] = np.int64(viewer[i])
+        block[at + STARTED] = (started[i] << DAY_BITS) | (day[0 if dated else i] + MOST_DAYS)
+        block[at + SPAN] = (np.int64(from_s[i]) << 32) | np.int64(to_s[i])
+        block[at + PLACE] = place[0] + i if counted else place[i]
+        block[at + WORDS] = (
+            (np.int64(territories[territory[i]]) << TERRITORY_SHIFT)
+            | (np.int64(devices[device[i]]) << DEVICE_SHIFT)
+            | (np.int64(regions[region[i]]) << REGION_SHIFT)
+            | (np.int64(ages[age[i]]) << AGE_SHIFT)
+            | np.int64(genders[gender[i]])
+        )
+        block_title[filled] = titles[title[i]]
+        filled += 1
+    return len(title), filled
+
+
+@compiled
+def by_title(block: Any, block_title: Any, filled: int, titles: int, lines: Any, begin: int) -> Any:
+    """Write a block's rows to `lines` from row `begin` on, by title: where each title's begin."""
+    starts = np.zeros(titles + 1, np.int64)
+    for row in range(filled):
+        starts[block_title[row] + 1] += 1
+    starts[0] = begin
+    for t in range(titles):
+        starts[t + 1] += starts[t]
+    ends = starts.copy()
+    for row in range(filled):
+        t = block_title[row]
+        to, at = ends[t] * LINE, row * LINE
+        for word in range(LINE):
+            lines[to + word] = block[at + word]
+        ends[t] += 1
+    return starts

@@ -1,0 +1,694 @@
+"""One title's sessions after another: what they played, and who they were.
+
+A session's rows are brought together by counting, sorted among themselves, and counted by the
+edges of what they played, so that no second of content is ever visited row by row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engagement.pipeline.kernel.compiled import compiled, twice
+from engagement.pipeline.kernel.hashing import FOUR, ONE, THREE, TWO, mix
+from engagement.pipeline.kernel.lines import (
+    AGE_SHIFT,
+    DAY_BITS,
+    DEVICE_SHIFT,
+    LINE,
+    MOST_DAYS,
+    PLACE,
+    REGION_SHIFT,
+    SESSION,
+    SOURCE_SHIFT,
+    SPAN,
+    STARTED,
+    TERRITORY_SHIFT,
+    VIEWER,
+    WORDS,
+)
+
+SESSIONS, TIMES_PLAYED, STARTS, STOPS, SKIPS = range(5)
+SERIES_COUNT = 5
+
+_SMALL = 48  # a session with more rows is sorted by a heap, not by insertion
+_DAY_MASK = (1 << DAY_BITS) - 1
+_MICROSECONDS_A_DAY = 86_400_000_000
+
+
+@compiled
+def _after(a: int, b: int, lines: Any) -> bool:
+    """Whether line a comes after line b by (session, started, from, to, place)."""
+    a, b = a * LINE, b * LINE
+    if lines[a + SESSION] != lines[b + SESSION]:
+        return bool(lines[a + SESSION] > lines[b + SESSION])
+    if lines[a + STARTED] != lines[b + STARTED]:
+        return bool(lines[a + STARTED] > lines[b + STARTED])
+    if lines[a + SPAN] != lines[b + SPAN]:
+        return bool(lines[a + SPAN] > lines[b + SPAN])
+    return bool(lines[a + PLACE] > lines[b + PLACE])
+
+
+@compiled
+def _sort_many_rows(n: int, lines: Any, perm: Any) -> None:
+    """Heapsort of perm[:n] by (session, started, from, to, place)."""
+    for start in range(n // 2 - 1, -1, -1):
+        _sift_row(start, n, lines, perm)
+    for end in range(n - 1, 0, -1):
+        perm[0], perm[end] = perm[end], perm[0]
+        _sift_row(0, end, lines, perm)
+
+
+@compiled
+def _sift_row(root: int, end: int, lines: Any, perm: Any) -> None:
+    """Heapsort's step: perm[root] down to its place in the heap perm[:end]."""
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and _after(perm[child + 1], perm[child], lines):
+            child += 1
+        if not _after(perm[child], perm[root], lines):
+            return
+        perm[root], perm[child] = perm[child], perm[root]
+        root = child
+
+
+@compiled
+def _sort_many(n: int, values: Any) -> None:
+    """Heapsort of values[:n], in place."""
+    for start in range(n // 2 - 1, -1, -1):
+        _sift(start, n, values)
+    for end in range(n - 1, 0, -1):
+        values[0], values[end] = values[end], values[0]
+        _sift(0, end, values)
+
+
+@compiled
+def _sift(root: int, end: int, values: Any) -> None:
+    while 2 * root + 1 < end:
+        child = 2 * root + 1
+        if child + 1 < end and values[child + 1] > values[child]:
+            child += 1
+        if values[child] <= values[root]:
+            return
+        values[root], values[child] = values[child], values[root]
+        root = child
+
+
+@compiled
+def _position(sources: Any, source: int) -> int:
+    """Where `source` stands among the sorted sources."""
+    low, high = 0, len(sources)
+    while low < high:
+        middle = (low + high) // 2
+        if sources[middle] < source:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+# De Bruijn's sequence of 64 bits: its six highest, shifted by n, are different for every n.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(64, np.int64)
+for _n in range(64):
+    _BIT[(int(_SEQUENCE) << _n & (1 << 64) - 1) >> 58] = _n
+
+
+@compiled
+def lowest_bit(value: Any) -> int:
+    """Where the lowest bit of a value that is not 0 stands (Leiserson, Prokop, Randall 1998)."""
+    lowest = value & (~value + np.uint64(1))
+    return _BIT[(lowest * _SEQUENCE) >> np.uint64(58)]
+
+
+@compiled
+def _longer(array: Any, needed: int) -> Any:
+    """A copy with room for `needed` and a quarter more, zero beyond what it held."""
+    longer = np.zeros(needed + needed // 4, array.dtype)
+    for i in range(len(array)):
+        longer[i] = array[i]
+    return longer
+
+
+@compiled
+def _in_buckets(
+    t: int, runs: Any, lines: Any, g: Any, ends: Any, rank_territory: Any, local: Any
+) -> Any:
+    """Copy a title's lines to `g`, by the session's hash into as many buckets as it has rows.
+
+    `ends` gets where each bucket ends, `local` numbers the territories. Returns how many rows,
+    how far anybody played, whether all rows are of the day itself, and how many territories.
+    """
+    rows = 0
+    for run in range(len(runs)):
+        rows += runs[run, t + 1] - runs[run, t]
+    ends[: rows + 1] = 0
+    local.fill(-1)
+    furthest, one_day, territories = np.int64(0), True, 0
+    for run in range(len(runs)):
+        for row in range(runs[run, t], runs[run, t + 1]):
+            at = row * LINE
+            ends[_bucket(lines[at + SESSION], rows) + 1] += 1
+            furthest = max(furthest, lines[at + SPAN] & 0xFFFFFFFF)
+            one_day = one_day and lines[at + STARTED] & _DAY_MASK == MOST_DAYS
+            where = rank_territory[lines[at + WORDS] >> TERRITORY_SHIFT]
+            if local[where] < 0:
+                local[where] = territories
+                territories += 1
+    for b in range(rows):
+        ends[b + 1] += ends[b]
+    for run in range(len(runs)):
+        for row in range(runs[run, t], runs[run, t + 1]):
+            at = row * LINE
+            b = _bucket(lines[at + SESSION], rows)
+            to = np.int64(ends[b]) * LINE
+            for word in range(LINE):
+                g[to + word] = lines[at + word]
+            ends[b] += 1
+    return rows, furthest, one_day, territories
+
+
+@compiled
+def _bucket(key: int, rows: int) -> int:
+    """Where among `rows` places a session stands by its hash, in the hashes' order."""
+    return np.int64(((np.uint64(key) >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
+
+
+@compiled
+def _sort_bucket(start: int, held: int, g: Any, perm: Any) -> None:
+    """perm[:held]: the lines from `start` on by (session, started, from, to, place)."""
+    perm[0] = start
+    if held > _SMALL:
+        for i in range(1, held):
+            perm[i] = start + i
+        _sort_many_rows(held, g, perm)
+        return
+    for i in range(1, held):
+        row = start + i
+        at = row * LINE
+        key, began, span, place = g[at], g[at + STARTED], g[at + SPAN], g[at + PLACE]
+        j = i - 1
+        while j >= 0:
+            other = perm[j] * LINE
+            if g[other] != key:
+                if g[other] < key:
+                    break
+            elif g[other + STARTED] != began:
+                if g[other + STARTED] < began:
+                    break
+            elif g[other + SPAN] != span:
+                if g[other + SPAN] < span:
+                    break
+            elif g[other + PLACE] < place:
+                break
+            perm[j + 1] = perm[j]
+            j -= 1
+        perm[j + 1] = row
+
+
+@compiled
+def _day(row: int, g: Any) -> int:
+    """How many days after the day that is counted a row was played."""
+    return (g[row * LINE + STARTED] & _DAY_MASK) - MOST_DAYS
+
+
+@compiled
+def _own_days(first: int, last: int, g: Any, perm: Any) -> Any:
+    """Of a session's rows perm[first:last] those of the stretch of days that began on the day."""
+    while first < last:
+        end = first + 1
+        while end < last and _day(perm[end], g) - _day(perm[end - 1], g) <= 1:
+            end += 1
+        if _day(perm[first], g) == 0:
+            return first, end
+        first = end
+    return last, last
+
+
+@compiled
+def _add_curves(played: int, stretch: Any, base: int, marks: int, dense: Any, touched: Any) -> None:
+    """A session's stretches, sorted, as differences in `dense`; what is touched is marked."""
+    reached = np.int64(-1)
+    for i in range(played):
+        f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
+        touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
+        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+        at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
+        dense[at_f + TIMES_PLAYED] += 1
+        dense[at_e + TIMES_PLAYED] -= 1
+        if reached <= f:
+            dense[at_f + SESSIONS] += 1
+            dense[at_e + SESSIONS] -= 1
+            if 0 <= reached < f:
+                # `reached` is marked: an earlier stretch ended there
+                dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
+                dense[at_f + SKIPS] -= 1
+        elif reached < e:
+            dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
+            dense[at_e + SESSIONS] -= 1
+        reached = max(reached, e)
+
+
+@compiled
+def _count_sessions(
+    t: int,
+    day: int,
+    one_day: bool,
+    rows: int,
+    ends: Any,
+    g: Any,
+    width: int,
+    bits: int,
+    runtime: int,
+    ranks: Any,
+    hashes: Any,
+    local: Any,
+    dense: Any,
+    touched: Any,
+    scratch: Any,
+    sources: Any,
+    told: Any,
+    table: Any,
+    persons: Any,
+    with_people: bool,
+) -> int:
+    """Count one title's sessions: how many persons of it there are in `persons`."""
+    perm, keep, stretch = scratch
+    t_rows, t_others, t_low, t_high, t_reaches, t_duplicates, t_sources = told
+    rank_territory, rank_device, rank_region, rank_age, rank_gender = ranks
+    hash_territory, hash_device, hash_region, hash_age, hash_gender = hashes
+    since = day * _MICROSECONDS_A_DAY
+    source, of_source = 0, np.int64(-1)
+    counted, others, reaches = 0, 0, -MOST_DAYS
+    digest_low, digest_high = np.uint64(0), np.uint64(0)
+    found = 0
+    bucket, held, m = 0, 0, 0  # of the bucket at hand perm[:held] is sorted, perm[:m] counted
+    end_before = np.int64(0)
+    while True:
+        if m == held:  # the next bucket that has rows
+            while bucket < rows and ends[bucket] == end_before:
+                bucket += 1
+            if bucket == rows:
+                break
+            held = ends[bucket] - end_before
+            _sort_bucket(end_before, held, g, perm)
+            end_before = np.int64(ends[bucket])
+            bucket += 1
+            m = 0
+        # one session of it: the rows [first, last) of perm
+        first = m
+        key = g[perm[first] * LINE + SESSION]
+        m += 1
+        while m < held and g[perm[m] * LINE + SESSION] == key:
+            m += 1
+        last = m
+        if not one_day:
+            first, last = _own_days(first, last, g, perm)
+            if first == last:
+                continue
+        reaches = max(reaches, _day(perm[last - 1], g))
+        # of rows with one key the one landed last counts
+        opening = -1
+        for i in range(first, last):
+            row = perm[i] * LINE
+            if g[row + PLACE] >> SOURCE_SHIFT != of_source:
+                of_source = g[row + PLACE] >> SOURCE_SHIFT
+                source = _position(sources, of_source)
+            t_sources[t, source] += 1
+            keep[i] = True
+            if i + 1 < last:
+                after = perm[i + 1] * LINE
+                if g[after + STARTED] == g[row + STARTED] and g[after + SPAN] == g[row + SPAN]:
+                    keep[i] = False
+                    t_duplicates[t, source] += 1
+                    continue
+            if opening < 0 or (
+                g[row + STARTED] == g[opening + STARTED] and g[row + PLACE] < g[opening + PLACE]
+            ):
+                opening = row
+        who = np.uint64(g[opening + VIEWER])
+        known = np.uint64(key) * ONE + who * TWO
+        played, furthest, watched, closing = 0, np.int64(0), np.int64(0), -1
+        digest = np.uint64(0)
+        for i in range(first, last):
+            if not keep[i]:
+                continue
+            row = perm[i] * LINE
+            if np.uint64(g[row + VIEWER]) != who:
+                others += 1
+                continue
+            counted += 1
+            span = g[row + SPAN]
+            f, e = span >> 32, span & 0xFFFFFFFF
+            if with_people:
+                started = since + (g[row + STARTED] >> DAY_BITS)
+                piece = mix(np.uint64(started) * THREE + np.uint64(span) * FOUR)
+                told_of = mix(piece + known)
+                digest_low += told_of
+                digest_high += mix(told_of + piece)
+                if f < e:
+                    digest += piece
+            if f >= e:
+                continue
+            if (
+                closing < 0
+                or g[row + STARTED] > g[closing + STARTED]
+                or g[row + PLACE] > g[closing + PLACE]
+            ):
+                closing = row
+            if played == 0 or (
+                g[row + STARTED] == g[opening + STARTED] and g[row + PLACE] < g[opening + PLACE]
+            ):
+                opening = row
+            watched += e - f
+            furthest = max(furthest, e)
+            # the stretches by (from, to)
+            j = played - 1
+            if played < _SMALL:
+                while j >= 0 and stretch[j] > span:
+                    stretch[j + 1] = stretch[j]
+                    j -= 1
+            stretch[j + 1] = span
+            played += 1
+        if played == 0:
+            continue  # nothing but stretches of no length
+        if played > _SMALL:
+            _sort_many(played, stretch)
+        about = g[opening + WORDS]
+        where = rank_territory[about >> TERRITORY_SHIFT]
+        base, marks = local[where] * width, local[where] * bits
+        _add_curves(played, stretch, base, marks, dense, touched)
+        f, e = g[opening + SPAN] >> 32, (g[closing + SPAN] & 0xFFFFFFFF) - 1
+        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
+        dense[(base + f) * SERIES_COUNT + STARTS] += 1
+        dense[(base + e) * SERIES_COUNT + STOPS] += 1
+        if not with_people:
+            continue
+
+        device = rank_device[(about >> DEVICE_SHIFT) & 0xFFFF]
+        region = rank_region[(about >> REGION_SHIFT) & 0xFFFF]
+        age = rank_age[(about >> AGE_SHIFT) & 0xFF]
+        gender = rank_gender[about & 0xFF]
+        told_of = mix(
+            known
+            + hash_territory[where] * ONE
+            + hash_device[device] * TWO
+            + hash_region[region] * THREE
+            + hash_age[age] * FOUR
+            + hash_gender[gender]
+        )
+        digest_low += told_of
+        digest_high += mix(told_of + known)
+        finished = np.int32(1 if runtime > 0 and 10 * furthest >= 9 * runtime else 0)
+        digest = mix(digest + hash_device[device] + np.uint64(finished))
+        ranked = (
+            (np.int64(where) << TERRITORY_SHIFT)
+            | (np.int64(device) << DEVICE_SHIFT)
+            | (np.int64(region) << REGION_SHIFT)
+            | (np.int64(age) << AGE_SHIFT)
+            | np.int64(gender)
+        )
+        began = since + (g[opening + STARTED] >> DAY_BITS)
+        found = _add_person(
+            who, ranked, began, watched, finished, furthest, digest, found, table, persons
+        )
+    t_rows[t], t_others[t], t_reaches[t] = counted, others, day + reaches
+    t_low[t], t_high[t] = digest_low, digest_high
+    return found
+
+
+@compiled
+def _add_person(
+    who: Any,
+    words: int,
+    began: int,
+    watched: int,
+    finished: int,
+    furthest: int,
+    digest: Any,
+    found: int,
+    table: Any,
+    persons: Any,
+) -> int:
+    """Add a session to who watched, by viewer, territory and device: how many there are then.
+
+    `table` is open-addressed by the viewer's highest bits, so that it holds them nearly in order.
+    """
+    viewers, p_words, first, plays, watch, completions, p_furthest, digests = persons
+    slot = _slot(who, table)
+    while True:
+        person = table[slot]
+        if person < 0:
+            table[slot] = found
+            viewers[found] = who
+            p_words[found] = words
+            first[found] = began
+            plays[found] = 1
+            watch[found] = watched
+            completions[found] = finished
+            p_furthest[found] = furthest
+            digests[found] = digest
+            return found + 1
+        if viewers[person] == who and p_words[person] >> DEVICE_SHIFT == words >> DEVICE_SHIFT:
+            if began < first[person] or (began == first[person] and words < p_words[person]):
+                first[person] = began
+                p_words[person] = words
+            plays[person] += 1
+            watch[person] += watched
+            completions[person] += finished
+            p_furthest[person] = max(p_furthest[person], furthest)
+            digests[person] += digest
+            return found
+        slot += 1
+        if slot == len(table):
+            slot = 0
+
+
+@compiled
+def _slot(who: Any, table: Any) -> int:
+    """Where a viewer's persons begin: hashes of 63 bits, spread evenly and in their order."""
+    return np.int64(((who >> np.uint64(31)) * np.uint64(len(table))) >> np.uint64(32)) % len(table)
+
+
+@compiled
+def _write_people(
+    t: int, found: int, table: Any, order: Any, persons: Any, people: int, p_title: Any, out: Any
+) -> None:
+    """A title's persons by viewer, territory and device, from place `people` on."""
+    viewers, words = persons[0], persons[1]
+    at = 0
+    for slot in range(len(table)):
+        person = table[slot]
+        if person < 0:
+            continue
+        # nearly in order already
+        j = at - 1
+        while j >= 0 and (
+            viewers[order[j]] > viewers[person]
+            or (viewers[order[j]] == viewers[person] and words[order[j]] > words[person])
+        ):
+            order[j + 1] = order[j]
+            j -= 1
+        order[j + 1] = person
+        at += 1
+    for i in range(found):
+        person, to = order[i], people + i
+        p_title[to] = t
+        out[0][to] = persons[0][person]
+        out[1][to] = persons[1][person]
+        out[2][to] = persons[2][person]
+        out[3][to] = persons[3][person]
+        out[4][to] = persons[4][person]
+        out[5][to] = persons[5][person]
+        out[6][to] = persons[6][person]
+        out[7][to] = persons[7][person]
+
+
+@compiled
+def _write_curves(
+    t: int,
+    curves: int,
+    width: int,
+    bits: int,
+    local: Any,
+    dense: Any,
+    touched: Any,
+    c_title: Any,
+    c_territory: Any,
+    c_second: Any,
+    c_values: Any,
+) -> int:
+    """What is not zero of one title's counts, territories in the order of their names.
+
+    Returns how many curve rows there are afterwards; leaves `dense` and `touched` zero.
+    """
+    for where in range(len(local)):
+        if local[where] < 0:
+            continue
+        for block in range(bits):
+            left = touched[local[where] * bits + block]
+            if not left:
+                continue
+            touched[local[where] * bits + block] = 0
+            while left:
+                second = 64 * block + lowest_bit(left)
+                left &= left - np.uint64(1)
+                at = (local[where] * width + second) * SERIES_COUNT
+                something = 0
+                for series in range(SERIES_COUNT):
+                    value = dense[at + series]
+                    dense[at + series] = 0
+                    c_values[series, curves] = value
+                    something |= value
+                if something:
+                    c_title[curves] = t
+                    c_territory[curves] = where
+                    c_second[curves] = second
+                    curves += 1
+    return curves
+
+
+@compiled
+def _marked(touched: Any, blocks: int) -> int:
+    """How many bits are set, at most: 64 a block that has any."""
+    count = 0
+    for block in range(blocks):
+        if touched[block]:
+            count += 64
+    return count
+
+
+@compiled
+def _persons(most: int) -> Any:
+    """Room for so many: viewer, words, first, plays, watch, completions, furthest, digest."""
+    return (
+        np.empty(most, np.uint64),
+        np.empty(most, np.int64),
+        np.empty(most, np.int64),
+        np.empty(most, np.int32),
+        np.empty(most, np.int64),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.uint64),
+    )
+
+
+@compiled
+def roll(
+    day: int,
+    lines: Any,
+    runs: Any,
+    rank_title: Any,
+    ranks: Any,
+    hashes: Any,
+    runtime: Any,
+    sources: Any,
+    with_people: bool,
+) -> Any:
+    """Count the sessions of `day` (days since 1970) by title.
+
+    `runs` tells where in `lines` each block's rows of each title's code begin, and end; rows of
+    days around among them tell whose sessions are this day's. `rank_title` and `ranks` turn a
+    word's code into its place among the sorted words; `hashes` and `runtime` are by that place.
+    `sources` are sorted.
+
+    Returns curve rows (title, territory, second and the five series), people rows (title, viewer,
+    words, first_at, plays, watch_seconds, completions, furthest_s, digest), and per title: rows
+    kept, rows of a second viewer, two sums of row hashes, the last day played, and by Source
+    duplicates and rows.
+    """
+    titles = len(runtime)
+    rank_territory = ranks[0]
+    # scratch, as large as the largest title needs
+    rows, most = 0, 1
+    for t in range(titles):
+        of_title = 0
+        for run in range(len(runs)):
+            of_title += runs[run, t + 1] - runs[run, t]
+        rows, most = rows + of_title, max(most, of_title)
+    g, ends = np.empty(most * LINE, np.int64), np.empty(most + 1, np.int32)
+    scratch = (np.empty(most, np.int64), np.empty(most, np.bool_), np.empty(most, np.int64))
+    order = np.empty(most, np.int32)
+    local = np.empty(len(rank_territory), np.int64)  # territory -> its place in `dense`, or -1
+    dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
+    touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
+    table = np.empty(_size(most), np.int32)
+    persons = _persons(most)
+
+    # results; people have room for all there may be, of which memory takes what is written
+    c_title, c_territory = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    c_second = np.empty(1024, np.int32)
+    c_values = np.empty((SERIES_COUNT, 1024), np.int32)
+    curves = 0
+    p_title, out = np.empty(rows, np.int32), _persons(rows if with_people else 1)
+    people = 0
+    told = (
+        np.zeros(titles, np.int64),
+        np.zeros(titles, np.int64),
+        np.zeros(titles, np.uint64),
+        np.zeros(titles, np.uint64),
+        np.full(titles, -(2**31), np.int32),
+        np.zeros((titles, len(sources)), np.int64),
+        np.zeros((titles, len(sources)), np.int64),
+    )
+    code_of = np.empty(titles, np.int64)
+    for code in range(titles):
+        code_of[rank_title[code]] = code
+
+    for t in range(titles):
+        held, seconds, one_day, territories = _in_buckets(
+            code_of[t], runs, lines, g, ends, rank_territory, local
+        )
+        if held == 0:
+            continue
+        width = max(seconds, np.int64(runtime[t])) + 1
+        bits = (width + 63) // 64
+        if territories * width * SERIES_COUNT > len(dense):
+            dense = _longer(dense, territories * width * SERIES_COUNT)
+        if territories * bits > len(touched):
+            touched = _longer(touched, territories * bits)
+        slots = table[: _size(held)]
+        if with_people:
+            slots[:] = -1
+        found = _count_sessions(
+            t, day, one_day, held, ends, g, width, bits, np.int64(runtime[t]), ranks, hashes,
+            local, dense, touched, scratch, sources, told, slots, persons, with_people,
+        )  # fmt: skip
+        while curves + _marked(touched, territories * bits) > len(c_title):
+            c_title, c_territory = twice(c_title), twice(c_territory)
+            c_second = twice(c_second)
+            longer = np.empty((SERIES_COUNT, len(c_title)), np.int32)
+            longer[:, :curves] = c_values[:, :curves]
+            c_values = longer
+        curves = _write_curves(
+            t, curves, width, bits, local, dense, touched, c_title, c_territory, c_second, c_values
+        )
+        if found:
+            _write_people(t, found, slots, order, persons, people, p_title, out)
+            people += found
+
+    return (
+        (c_title[:curves], c_territory[:curves], c_second[:curves], c_values[:, :curves]),
+        (
+            p_title[:people],
+            out[0][:people],
+            out[1][:people],
+            out[2][:people],
+            out[3][:people],
+            out[4][:people],
+            out[5][:people],
+            out[6][:people],
+            out[7][:people],
+        ),
+        told,
+    )
+
+
+@compiled
+def _size(entries: int) -> int:
+    """Of a hash table for so many: a power of two above twice as many."""
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size

@@ -2,9 +2,9 @@
 
 One row a viewer, territory and device of a title's day, made by the roll-up. Families that count
 people over a week, an episode before, or a fan set are counted from these rows; no role of the
-web or the reports can reach them. A file holds the titles of one day that one run rolled up, a
-row group each; the Release names the file, so that a run that was killed leaves a file nobody
-reads.
+web or the reports can reach them. A file holds the titles of one day that one run rolled up, an
+Arrow batch each, so that reading one is mapping it; the Release names the file, so that a run
+that was killed leaves a file nobody reads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from django.conf import settings
 from django.db.models import QuerySet
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from engagement.models import Release, Title
 from engagement.scope import Window
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
+_WORD = pa.dictionary(pa.int16(), pa.string())
 
 SCHEMA = pa.schema(
     [
@@ -57,32 +56,42 @@ def write(day: date, tables: Mapping[str, pa.Table]) -> str:
     """
     folder = Path(settings.PEOPLE) / day.isoformat()
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{uuid.uuid4().hex}.parquet"
+    name = f"{uuid.uuid4().hex}.arrow"
     fresh = folder / f".{name}.part"
-    titles = sorted(title for title, table in tables.items() if len(table))
-    schema = SCHEMA.with_metadata({_TITLES: "\n".join(titles).encode()})
-    words = [field.name for field in SCHEMA if field.type == _WORD]
-    with pq.ParquetWriter(
-        fresh, schema, compression="zstd", compression_level=1, use_dictionary=words
-    ) as writer:
-        for title in titles:
-            table = tables[title].select(SCHEMA.names)
-            writer.write_table(table.cast(schema), len(table))
+    write_file(fresh, tables)
     with fresh.open("rb") as written:
         os.fsync(written.fileno())
     fresh.replace(folder / name)
     return f"{day.isoformat()}/{name}"
 
 
+def write_file(path: Path, tables: Mapping[str, pa.Table]) -> None:
+    """`write` without a name of its own."""
+    titles = sorted(title for title, table in tables.items() if len(table))
+    schema = SCHEMA.with_metadata({_TITLES: "\n".join(titles).encode()})
+    rows = pa.concat_tables([tables[t].select(SCHEMA.names).cast(SCHEMA) for t in titles])
+    rows = rows.unify_dictionaries()  # a file has one for each column
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        at = 0
+        for title in titles:
+            of_title = rows.slice(at, len(tables[title])).combine_chunks()
+            writer.write_batch(of_title.to_batches()[0])
+            at += len(of_title)
+
+
 def read(name: str, title_id: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
     """One title's rows of one file. Raises FileNotFoundError, KeyError."""
-    with pq.ParquetFile(Path(settings.PEOPLE) / name) as file:
-        titles = file.schema_arrow.metadata[_TITLES].decode().split("\n")
+    with (
+        pa.memory_map(str(Path(settings.PEOPLE) / name)) as file,
+        pa.ipc.open_file(file) as batches,
+    ):
+        titles = batches.schema.metadata[_TITLES].decode().split("\n")
         try:
-            table = file.read_row_group(titles.index(title_id), columns=list(columns))
+            batch = batches.get_batch(titles.index(title_id))
         except ValueError:
             raise KeyError(title_id) from None
-    return table.cast(pa.schema([SCHEMA.field(c) for c in columns]))
+    table = pa.Table.from_batches([batch]).select(columns)
+    return table.replace_schema_metadata(None)
 
 
 def viewers(title: Title, window: Window, *, finished: bool = False) -> NDArray[np.uint64]:

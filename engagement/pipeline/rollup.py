@@ -428,7 +428,7 @@ def _partial(
     )
     p_title, viewer, words, first, plays, watch, completions, furthest, digest = people
     by_name = {
-        name: _named((words >> shift) & mask, known)
+        name: _named((words >> shift) & mask, known, np.int16)
         for name, shift, mask, known in zip(
             WORDS, _SHIFTS, (0x7FFF, 0xFFFF, 0xFFFF, 0xFF, 0xFF), names, strict=True
         )
@@ -455,9 +455,11 @@ def _partial(
     )
 
 
-def _named(codes: NDArray, names: Sequence[str]) -> pa.DictionaryArray:
+def _named(
+    codes: NDArray, names: Sequence[str], index: type[np.signedinteger] = np.int32
+) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(np.int32)), pa.array(list(names), pa.string())
+        pa.array(codes.astype(index)), pa.array(list(names), pa.string())
     )
 
 
@@ -474,10 +476,10 @@ def _inputs(told: tuple, sources: Ints) -> Iterator[Input]:
         )
 
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
+_WORD = pa.dictionary(pa.int16(), pa.string())
 PEOPLE_SCHEMA = pa.schema(
     [
-        ("title_id", _WORD),
+        ("title_id", pa.dictionary(pa.int32(), pa.string())),
         ("viewer", pa.uint64()),
         *((name, _WORD) for name in WORDS),
         ("first_at", pa.int64()),
@@ -547,7 +549,8 @@ def _as_stream(table: pa.Table) -> bytes:
     for place, column in enumerate(table.schema):
         if pa.types.is_dictionary(column.type):
             codes, names = _codes([table], column.name)
-            table = table.set_column(place, column, _named(codes, names))
+            named = _named(codes, names).cast(column.type)
+            table = table.set_column(place, column, named)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

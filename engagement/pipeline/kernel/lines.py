@@ -28,7 +28,7 @@ MOST_MICROSECONDS = 1 << 62 - DAY_BITS
 # A row's words in one integer: territory, device, region (16 bits each), age, gender (8 each).
 TERRITORY_SHIFT, DEVICE_SHIFT, REGION_SHIFT, AGE_SHIFT = 48, 32, 16, 8
 WORD_BITS = 16
-MOST_WORDS = (1 << 15, 1 << 16, 1 << 16, 1 << 8, 1 << 8)
+MOST_WORDS = (1 << 15, 1 << 15, 1 << 15, 1 << 8, 1 << 8)  # as many as 16 bits with a sign name
 
 SOURCE_SHIFT = 40
 """Rows are ordered by (Source, line) in one integer: 2**40 lines a Source."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from uuid import UUID
 
 import numpy as np
@@ -58,10 +58,20 @@ class Fans:
 
     by_title: Mapping[int, Viewers]
 
+    @cached_property
+    def everyone(self) -> Viewers:
+        return _together(self.by_title.values())
+
     def without(self, titles: Iterable[int]) -> Viewers:
-        left = set(titles)
-        kept = [viewers for title, viewers in self.by_title.items() if title not in left]
-        return np.unique(np.concatenate(kept)) if kept else np.zeros(0, np.uint64)
+        left = set(titles) & set(self.by_title)
+        if not left:
+            return self.everyone
+        return _together(v for title, v in self.by_title.items() if title not in left)
+
+
+def _together(parts: Iterable[Viewers]) -> Viewers:
+    kept = list(parts)
+    return np.unique(np.concatenate(kept)) if kept else np.zeros(0, np.uint64)
 
 
 def in_common(fans: Viewers, viewers: Viewers) -> int:

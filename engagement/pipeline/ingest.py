@@ -6,6 +6,7 @@ which order, and what happened.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,11 +26,11 @@ from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import publish_danmu
 from engagement.pipeline.publish_discussion import publish_discussion
-from engagement.pipeline.publish_fanbases import Library, publish_due
+from engagement.pipeline.publish_fanbases import publish_fanbases
 from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.publish_shares import loose_titles, publish_shares
 from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
-from engagement.pipeline.typical import Shapes, publish_typical
+from engagement.pipeline.typical import publish_typical
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
 
@@ -341,14 +342,18 @@ def _publish_protected(holders: Holders, run: Ingest, summary: Summary, progress
     """What is noised once: who they are and whose fans, of the weeks that have settled."""
     with acting_as(PUBLISH):
         found = list(subjects())
-    library, shapes = Library(holders), Shapes()
+    until = settled_until()
     for number, subject in enumerate(found):
         progress("weeks", number, len(found))
-        done = publish_people(subject, holders, settled_until(), ingest=run)
-        summary.releases += len(done) + len(publish_due(subject, library, ingest=run))
-        done = publish_typical(subject.title, holders, shapes, settled_until(), ingest=run)
-        summary.releases += len(done)
+        summary.releases += len(publish_people(subject, holders, until, ingest=run))
     progress("weeks", len(found), len(found))
+    told = functools.partial(progress, "fan sets")
+    done = publish_fanbases(found, holders, ingest=run, progress=told)
+    summary.releases += len(done)
+    told = functools.partial(progress, "typical")
+    titles = [subject.title for subject in found]
+    done = publish_typical(titles, holders, until, ingest=run, progress=told)
+    summary.releases += len(done)
 
 
 def _count_duplicates(run: Ingest) -> None:

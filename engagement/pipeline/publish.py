@@ -70,12 +70,13 @@ def begin(
     title: Title, kind: str, units: Iterable[tuple[date | None, str]], ingest: Ingest | None
 ) -> list[Release]:
     """Releases STARTED, committed before any work is done on them."""
-    return _begin(kind, [(title, day, digest) for day, digest in units], ingest)
+    return begin_all(kind, [(title, day, digest) for day, digest in units], ingest)
 
 
-def _begin(
+def begin_all(
     kind: str, units: Iterable[tuple[Title, date | None, str]], ingest: Ingest | None
 ) -> list[Release]:
+    """As `begin`, of many titles at once."""
     releases = [
         Release(
             kind=kind,
@@ -112,9 +113,13 @@ _DONE = """
         rejected = unit.rejected,
         reaches = unit.reaches,
         people_file = unit.people_file,
-        engine = unit.engine
-    FROM unnest(%s::uuid[], %s::bigint[], %s::jsonb[], %s::date[], %s::text[], %s::text[])
-        AS unit(id, rows, rejected, reaches, people_file, engine)
+        engine = unit.engine,
+        until = unit.until,
+        epsilon = unit.epsilon
+    FROM unnest(
+        %s::uuid[], %s::bigint[], %s::jsonb[], %s::date[], %s::text[], %s::text[], %s::date[],
+        %s::float8[]
+    ) AS unit(id, rows, rejected, reaches, people_file, engine, until, epsilon)
     WHERE release.id = unit.id
 """
 
@@ -122,8 +127,8 @@ _DONE = """
 def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> None:
     """DONE, and the units' earlier Releases SUPERSEDED. Inside the transaction of the swap.
 
-    `rows` and `rejected` of the releases are set; `made_of` are the Sources of each. They are of
-    one kind, and all have a day or none has.
+    `rows` and `rejected` of the releases are set, of a longer period `until`, of noise `epsilon`;
+    `made_of` are the Sources of each. They are of one kind, and all have a day or none has.
     """
     if not releases:
         return
@@ -144,6 +149,8 @@ def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> Non
                 [r.reaches for r in releases],
                 [r.people_file for r in releases],
                 [r.engine for r in releases],
+                [r.until for r in releases],
+                [r.epsilon for r in releases],
             ],
         )
     for release in releases:
@@ -201,7 +208,7 @@ def publish_segments(
     that stay STARTED.
     """
     swapped = [(title, unit) for title, days in units.items() for unit in days]
-    releases = _begin(
+    releases = begin_all(
         Release.Kind.SEGMENTS, [(title, unit.day, unit.digest) for title, unit in swapped], ingest
     )
     with acting_as(PUBLISH):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engagement import curves
 from engagement.models import DanmuComment, DanmuFact, Ingest, Release, Source, Title
 from engagement.phrases import MOMENT_S, phrases_of
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.publish import begin, check_sources, finish, locked
 from engagement.pipeline.staging import Rows
 from engagement.reactions import REACTIONS, reactions
@@ -25,7 +26,6 @@ from engagement.scope import ALL
 from engagement.text import mask, normalised
 
 _ONE_DAY = timedelta(days=1)
-_BATCH = 2000
 _FEWEST_SENDERS = 3
 
 
@@ -48,8 +48,8 @@ def publish_danmu(
         for comment in comments:
             comment.release = release
             comment.picked = comment.text in picked
-        DanmuFact.objects.bulk_create(facts, _BATCH)
-        DanmuComment.objects.bulk_create(comments, _BATCH)
+        copy_objects(facts)
+        copy_objects(comments)
         release.rows, release.rejected = len(rows.table), rows.rejected()
         finish([release], [rows.sources])
     return release

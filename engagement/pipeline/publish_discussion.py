@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 
 from engagement.models import DiscussionFact, DiscussionPost, Ingest, Release, Source, Title
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.publish import begin, check_sources, finish, locked
 from engagement.pipeline.staging import Rows
 from engagement.scope import ALL
 from engagement.text import mask, normalised
 
 _ONE_DAY = timedelta(days=1)
-_BATCH = 2000
 
 
 def publish_discussion(
@@ -41,8 +41,8 @@ def publish_discussion(
         for post in posts:
             post.release = release
             post.picked = post.text in picked
-        DiscussionFact.objects.bulk_create(facts, _BATCH)
-        DiscussionPost.objects.bulk_create(posts, _BATCH)
+        copy_objects(facts)
+        copy_objects(posts)
         release.rows, release.rejected = len(rows.table), rows.rejected()
         finish([release], [rows.sources])
     return release

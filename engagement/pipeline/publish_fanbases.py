@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,11 +17,15 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pyarrow.compute as pc
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet
+from django.db import connection
+from django.db.models import Max, Q
+from numpy.typing import NDArray
 
 from engagement.models import FanbaseFact, FanSetVersion, Ingest, NoisedTable, Release, Title
-from engagement.pipeline import people, weeks
+from engagement.pipeline import people_days, weeks
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.fansets import (
     CONSENTED,
     ERROR_OF_ONE,
@@ -37,7 +42,7 @@ from engagement.pipeline.fansets import (
 )
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.noise import two_sided_geometric
-from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.publish import begin_all, finish, locked
 from engagement.pipeline.publish_people import SCALE as PEOPLE_SCALE
 from engagement.pipeline.publish_people import Subject, kept
 from engagement.roles import PUBLISH, acting_as
@@ -53,6 +58,10 @@ PLATFORM_EPSILON = 0.1
 
 TOO_FEW_PARTNERS = "too_few_partners"
 BELOW_FLOOR = "below_floor"
+
+_TITLES_A_SWAP = 200
+_BATCH = 2000
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -77,31 +86,115 @@ class Period:
         return (self.title.pk, *(self.counted or ()))
 
 
+@dataclass(frozen=True)
+class Joined:
+    """Since which day each of a title's viewers (or finishers) is one: sorted by viewer."""
+
+    viewers: Viewers
+    since: NDArray[np.int32]  # days since 1970
+
+    def until(self, day: date) -> Viewers:
+        return self.viewers[self.since < (day - _EPOCH).days]
+
+
 @dataclass
 class Library:
-    """Fan sets and platform numbers of one run, each read once."""
+    """Fan sets of one run, each title of theirs read once, and one window's numbers at a time."""
 
     holders: Holders
-    _fans: dict[tuple[int, Window], Fans] = field(default_factory=dict)
-    _platform: dict[Window, Viewers] = field(default_factory=dict)
+    _joined: dict[tuple[int, date, bool], Joined] = field(default_factory=dict)
+    _window: Window | None = None
+    _rules: list[Rule] = field(default_factory=list)
+    _fans: dict[int, Fans] = field(default_factory=dict)
+    _platform: Viewers | None = None
+    _kept: dict[tuple[int | None, int | None], list[int]] = field(default_factory=dict)
 
-    def fans(self, rule: Rule, window: Window) -> Fans:
+    def open(self, window: Window) -> None:
+        """Turn to a window. The numbers of another are forgotten, who joined when is not."""
+        self._window, self._rules, self._platform = window, rules(window), None
+        self._fans = {}
+        tables = NoisedTable.objects.filter(
+            Q(title=None) | Q(fan_set__isnull=False),
+            family=FAMILY, from_day=window.since, until=window.until,
+        )  # fmt: skip
+        self._kept = {(t.title_id, t.fan_set_id): json.loads(bytes(t.noised)) for t in tables}
+
+    @property
+    def window(self) -> Window:
+        assert self._window is not None
+        return self._window
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Those that hold in the window."""
+        return self._rules
+
+    def fans(self, rule: Rule) -> Fans:
         """Who has come to be in the set until the window's end, by title."""
-        since = Window(rule.since, window.until)
-        key = rule.version_id, since
-        if key not in self._fans:
+        if rule.version_id not in self._fans:
             titles = Title.objects.filter(pk__in=rule.titles).exclude(kind=Title.Kind.SERIES)
-            self._fans[key] = Fans(
-                {t.pk: people.viewers(t, since, finished=rule.finished) for t in titles}
+            self._fans[rule.version_id] = Fans(
+                {
+                    pk: self._of(pk, rule).until(self.window.until)
+                    for pk in titles.values_list("pk", flat=True)
+                }
             )
-        return self._fans[key]
+        return self._fans[rule.version_id]
 
-    def platform(self, window: Window) -> Viewers:
+    def _of(self, title: int, rule: Rule) -> Joined:
+        key = title, rule.since, rule.finished
+        if key not in self._joined:
+            self._joined[key] = _joined(*key)
+        return self._joined[key]
+
+    def platform(self) -> Viewers:
         """The distinct viewers of all titles."""
-        if window not in self._platform:
-            parts = [people.viewers(t, window) for t in Title.objects.all()]
-            self._platform = {window: np.unique(np.concatenate(parts))}  # of one window at a time
-        return self._platform[window]
+        if self._platform is None:
+            days = people_days.published(since=self.window.since, until=self.window.until)
+            parts = [day.rows(("viewer",))["viewer"].to_numpy() for day in days]
+            self._platform = np.unique(np.concatenate([np.zeros(0, np.uint64), *parts]))
+        return self._platform
+
+    def kept(
+        self,
+        fan_set: int | None,
+        count: Callable[[], list[int]],
+        *,
+        sensitivity: int,
+        title: int | None = None,
+    ) -> list[int]:
+        """Platform numbers of the window: as they were drawn before, or drawn now."""
+        key = title, fan_set
+        if key not in self._kept:
+            drawn = two_sided_geometric(np.array(count(), np.int64), sensitivity / PLATFORM_EPSILON)
+            where: dict[str, Any] = {"title_id": title, "fan_set_id": fan_set, "draw": 1}
+            table, _ = NoisedTable.objects.get_or_create(
+                **where,
+                family=FAMILY,
+                from_day=self.window.since,
+                until=self.window.until,
+                defaults={
+                    "plays": 0,
+                    "epsilon": PLATFORM_EPSILON,
+                    "noised": json.dumps([int(n) for n in drawn]).encode(),
+                },
+            )
+            self._kept[key] = json.loads(bytes(table.noised))
+        return self._kept[key]
+
+
+def _joined(title: int, since: date, finished: bool) -> Joined:
+    viewers, days = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
+    columns = ("viewer", "completions") if finished else ("viewer",)
+    for day in people_days.published(titles=[title], since=since):
+        rows = day.rows(columns)
+        if finished:
+            rows = rows.filter(pc.greater(rows["completions"], 0))
+        viewers.append(rows["viewer"].to_numpy())
+        days.append(np.full(len(rows), (day.day - _EPOCH).days, np.int32))
+    # days are in their order, so the first row of a viewer is of the first day
+    known, first = np.unique(np.concatenate(viewers), return_index=True)
+    return Joined(known, np.concatenate(days)[first])
 
 
 def rules(window: Window) -> list[Rule]:
@@ -139,34 +232,69 @@ class Counted:
     common: Mapping[str, int]
 
 
-def publish_due(
-    subject: Subject, library: Library, *, ingest: Ingest | None = None
+def publish_fanbases(
+    subjects: Iterable[Subject],
+    holders: Holders,
+    *,
+    ingest: Ingest | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Release]:
-    """Every period of the title's demographics that has no fan sets of the same draw yet."""
+    """Every period of the titles' demographics that has no fan sets of the same draw yet.
+
+    One window after another, each with all its titles: what is known of the whole platform is
+    read once for them. `progress` is told how many windows are done.
+    """
+    library = Library(holders)
     with acting_as(PUBLISH):
-        drawn = {(since, until): draw for since, until, draw in _draws(subject.title, FAMILY)}
-        wanted = [
-            (Window(since, until), draw)
-            for since, until, draw in _draws(subject.title, "demographics")
-            if drawn.get((since, until), 0) < draw
-        ]
-    found = []
-    for window, draw in wanted:
+        wanted = _due(subjects)
+    done: list[Release] = []
+    for number, window in enumerate(sorted(wanted, key=lambda w: (w.until, w.since))):
+        progress(number, len(wanted))
         with acting_as(PUBLISH):
-            period = _period(subject, window, draw) if rules(window) else None
-        if period and (release := publish_fanbases(period, library, ingest=ingest)):
-            found.append(release)
-    return found
+            library.open(window)
+        if not library.rules:
+            continue
+        here = wanted[window]
+        for first in range(0, len(here), _TITLES_A_SWAP):
+            with acting_as(PUBLISH):
+                prepared = [
+                    prepared
+                    for subject, draw in here[first : first + _TITLES_A_SWAP]
+                    if (prepared := _prepared(_period(subject, window, draw), library))
+                ]
+            done += _publish(prepared, window, ingest)
+    progress(len(wanted), len(wanted))
+    return done
 
 
-def _draws(title: Title, family: str) -> list[tuple[date, date, int]]:
-    """(from, until, number of the last draw) of each period."""
-    return list(
-        NoisedTable.objects.filter(title=title, fan_set=None, family=family)
-        .values_list("from_day", "until")
-        .annotate(last=Max("draw"))
-        .order_by("from_day")
-    )
+_DUE = """
+    SELECT people.title_id, people."from", people.until, max(people.draw)
+    FROM engagement_noisedtable AS people
+    WHERE people.family = 'demographics'
+      AND people.title_id = ANY(%s)
+      AND NOT EXISTS (
+          SELECT FROM engagement_noisedtable AS fans
+          WHERE fans.family = 'fanbases'
+            AND fans.fan_set_id IS NULL
+            AND fans.title_id = people.title_id
+            AND fans."from" = people."from"
+            AND fans.until = people.until
+            AND fans.draw >= people.draw
+      )
+    GROUP BY people.title_id, people."from", people.until
+"""
+
+
+def _due(subjects: Iterable[Subject]) -> dict[Window, list[tuple[Subject, int]]]:
+    """By period the titles whose last draw of demographics has no fan sets beside it."""
+    by_title = {subject.title.pk: subject for subject in subjects}
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, [list(by_title)])
+        found = {(title, Window(since, until)): draw for title, since, until, draw in cursor}
+    wanted: dict[Window, list[tuple[Subject, int]]] = defaultdict(list)
+    for (title, window), draw in sorted(found.items(), key=lambda one: one[0][0]):
+        wanted[window].append((by_title[title], draw))
+    return wanted
 
 
 def _period(subject: Subject, window: Window, draw: int) -> Period:
@@ -192,54 +320,77 @@ def _period(subject: Subject, window: Window, draw: int) -> Period:
     )
 
 
-def publish_fanbases(
-    period: Period, library: Library, *, ingest: Ingest | None = None
-) -> Release | None:
-    """Draw and publish a period's fan sets. None where no fan set can be beside the title."""
-    with acting_as(PUBLISH):
-        chosen = _chosen(period, library)
-        if not chosen:
-            return None
-        counted = _draw(period, chosen, library)
-        numbers = {c.rule.version_id: _platform(c.rule, period, library) for c in counted}
-        platform = _platform_viewers(period.window, library)
-    digest = f"{period.window} draw {period.draw}"
-    (release,) = begin(period.title, Release.Kind.FANBASES, [(period.window.since, digest)], ingest)
-    facts = [
-        fact
-        for c in counted
-        for fact in _facts(period, c, numbers[c.rule.version_id], platform, release)
-    ]
-    with locked(period.title):
-        if _tables(period).filter(draw__gte=period.draw).exists():
-            Release.objects.filter(pk=release.pk).delete()
-            return None  # another run drew meanwhile
-        FanbaseFact.objects.filter(title=period.title, from_day=period.window.since).delete()
-        FanbaseFact.objects.bulk_create(facts)
-        drawn = {str(c.rule.version_id): dict(c.common) for c in counted if c.made_for}
-        NoisedTable.objects.create(
-            title=period.title,
-            family=FAMILY,
-            from_day=period.window.since,
-            until=period.window.until,
-            draw=period.draw,
-            plays=0,
-            epsilon=EPSILON,
-            noised=json.dumps(drawn, sort_keys=True).encode(),
-        )
-        release.rows = len(facts)
-        finish([release], [[]])
-        Release.objects.filter(pk=release.pk).update(until=period.window.until, epsilon=EPSILON)
-    return release
+@dataclass(frozen=True)
+class Prepared:
+    """A period's fan sets, counted and noised, not stored yet. `facts` have no Release."""
+
+    period: Period
+    drawn: dict[str, dict[str, int]]
+    facts: list[FanbaseFact]
 
 
-def _tables(period: Period) -> QuerySet[NoisedTable]:
-    return NoisedTable.objects.filter(
+def _prepared(period: Period, library: Library) -> Prepared | None:
+    """None where no fan set can be beside the title."""
+    chosen = _chosen(period, library)
+    if not chosen:
+        return None
+    counted = _draw(period, chosen, library)
+    numbers = {c.rule.version_id: _platform(c.rule, period, library) for c in counted}
+    platform = _platform_viewers(library)
+    return Prepared(
+        period,
+        {str(c.rule.version_id): dict(c.common) for c in counted if c.made_for},
+        [fact for c in counted for fact in _facts(period, c, numbers[c.rule.version_id], platform)],
+    )
+
+
+def _publish(prepared: Sequence[Prepared], window: Window, ingest: Ingest | None) -> list[Release]:
+    """Store a window's fan sets of many titles, all in one transaction."""
+    if not prepared:
+        return []
+    digests = [(p.period.title, window.since, f"{window} draw {p.period.draw}") for p in prepared]
+    releases = begin_all(Release.Kind.FANBASES, digests, ingest)
+    with locked(*(p.period.title for p in prepared)):
+        stood = dict(
+            NoisedTable.objects.filter(
+                title__in=[p.period.title for p in prepared], fan_set=None, family=FAMILY,
+                from_day=window.since, until=window.until,
+            ).values_list("title_id").annotate(last=Max("draw"))
+        )  # fmt: skip
+        done: list[tuple[Prepared, Release]] = []
+        beaten: list[Release] = []  # another run drew meanwhile
+        for each, release in zip(prepared, releases, strict=True):
+            if stood.get(each.period.title.pk, 0) < each.period.draw:
+                done.append((each, release))
+            else:
+                beaten.append(release)
+        Release.objects.filter(pk__in=[r.pk for r in beaten]).delete()
+        FanbaseFact.objects.filter(
+            title__in=[p.period.title for p, _ in done], from_day=window.since
+        ).delete()
+        for each, release in done:
+            for fact in each.facts:
+                fact.release = release
+            release.rows, release.until = len(each.facts), window.until
+            release.epsilon = EPSILON
+        # not by COPY, which the row-level security of this table rules out
+        FanbaseFact.objects.bulk_create([fact for p, _ in done for fact in p.facts], _BATCH)
+        copy_objects([_table(p) for p, _ in done])
+        finish([r for _, r in done], [[] for _ in done])
+    return [r for _, r in done]
+
+
+def _table(prepared: Prepared) -> NoisedTable:
+    period = prepared.period
+    return NoisedTable(
         title=period.title,
-        fan_set=None,
         family=FAMILY,
         from_day=period.window.since,
         until=period.window.until,
+        draw=period.draw,
+        plays=0,
+        epsilon=EPSILON,
+        noised=json.dumps(prepared.drawn, sort_keys=True).encode(),
     )
 
 
@@ -250,8 +401,8 @@ def _chosen(period: Period, library: Library) -> list[tuple[Rule, dict[UUID | No
     it exists would tell whose titles are in it.
     """
     found = []
-    for rule in rules(period.window):
-        fans = library.fans(rule, period.window)
+    for rule in library.rules:
+        fans = library.fans(rule)
         made = made_for(period.own(), fans, library.holders, period.window)
         if made or (not rule.finished and set(fans.by_title) - set(period.own())):
             found.append((rule, made))
@@ -277,7 +428,7 @@ def _draw(
     for row, (rule, made) in enumerate(chosen):
         if not made:
             continue
-        fans = library.fans(rule, period.window).without(period.own())
+        fans = library.fans(rule).without(period.own())
         for column, territory in enumerate(territories):
             counts[row, column] = in_common(fans, period.by_territory[territory])
     drawn = two_sided_geometric(counts.ravel(), SCALE).reshape(counts.shape)
@@ -299,8 +450,8 @@ class OnPlatform:
     members: Between
 
 
-def _platform_viewers(window: Window, library: Library) -> Between:
-    (count,) = _kept(None, window, lambda: [len(library.platform(window))], sensitivity=1)
+def _platform_viewers(library: Library) -> Between:
+    (count,) = library.kept(None, lambda: [len(library.platform())], sensitivity=1)
     return noised(count, 1 / PLATFORM_EPSILON, 1, ERROR_OF_ONE)
 
 
@@ -309,52 +460,21 @@ def _platform(rule: Rule, period: Period, library: Library) -> OnPlatform:
 
     A title that is in the set itself asks for the set without it, which is drawn apart.
     """
-    window, own = period.window, set(period.own())
-    fans = library.fans(rule, window)
+    own = set(period.own())
+    fans = library.fans(rule)
     apart = period.title.pk if own & set(fans.by_title) else None
 
     def count() -> list[int]:
         members = fans.without(own)
-        return [in_common(members, library.platform(window)), len(members)]
+        return [in_common(members, library.platform()), len(members)]
 
-    met, members = _kept(rule.version_id, window, count, sensitivity=2, title=apart)
+    met, members = library.kept(rule.version_id, count, sensitivity=2, title=apart)
     scale = 2 / PLATFORM_EPSILON
     return OnPlatform(noised(met, scale, 1, ERROR_OF_ONE), noised(members, scale, 1, ERROR_OF_ONE))
 
 
-def _kept(
-    fan_set: int | None,
-    window: Window,
-    count: Callable[[], list[int]],
-    *,
-    sensitivity: int,
-    title: int | None = None,
-) -> list[int]:
-    where = {
-        "title_id": title,
-        "fan_set_id": fan_set,
-        "family": FAMILY,
-        "from_day": window.since,
-        "until": window.until,
-    }
-    known = NoisedTable.objects.filter(**where).first()
-    if known is None:
-        drawn = two_sided_geometric(np.array(count(), np.int64), sensitivity / PLATFORM_EPSILON)
-        known, _ = NoisedTable.objects.get_or_create(
-            **where,
-            draw=1,
-            defaults={
-                "plays": 0,
-                "epsilon": PLATFORM_EPSILON,
-                "noised": json.dumps([int(n) for n in drawn]).encode(),
-            },
-        )
-    kept: list[int] = json.loads(bytes(known.noised))
-    return kept
-
-
 def _facts(
-    period: Period, counted: Counted, fans: OnPlatform, platform: Between, release: Release
+    period: Period, counted: Counted, fans: OnPlatform, platform: Between
 ) -> Iterable[FanbaseFact]:
     """A row a territory and `*`, for everyone it is made for."""
     territories = sorted(period.by_territory)
@@ -365,7 +485,6 @@ def _facts(
                 territory=territory,
                 from_day=period.window.since,
                 until=period.window.until,
-                release=release,
                 fan_set_id=counted.rule.version_id,
                 partner_id=partner,
                 counted=list(period.counted) if period.counted else None,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from django.conf import settings
-from django.db.models import Max, Min, QuerySet, Sum
+from django.db.models import Max, Min, Model, QuerySet, Sum
 
 from engagement.models import (
     DayPartial,
@@ -31,6 +31,7 @@ from engagement.models import (
     Title,
 )
 from engagement.pipeline import groups, people, sketches, weeks
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.episodes import episodes
 from engagement.pipeline.groups import Group
 from engagement.pipeline.holders import Holders
@@ -178,22 +179,38 @@ def _published(subject: Subject) -> list[Window]:
 # --- drawing and publishing ----------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Draw:
+    """One family of one period, counted and noised, not stored yet."""
+
+    window: Window
+    number: int
+    plays: int
+    noised: Noised
+
+
 def publish_people(
     subject: Subject, holders: Holders, settled_until: date, *, ingest: Ingest | None = None
 ) -> list[Release]:
     """Publish what has become due, and draw again what has changed enough."""
-    done = []
     with acting_as(PUBLISH):
-        draws = [(w, f, 1) for w in due(subject, settled_until) for f in FAMILIES]
-        draws += _again(subject)
-    for window, of_window in groupby(draws, key=lambda d: d[0]):
+        wanted = [(w, f, 1) for w in due(subject, settled_until) for f in FAMILIES]
+        wanted += _again(subject)
+    draws: dict[str, list[Draw]] = {family.name: [] for family in FAMILIES}
+    bins = 2 if subject.is_series else weeks.BINS
+    for window, of_window in groupby(wanted, key=lambda d: d[0]):
         with acting_as(PUBLISH):
             who = subject.watchers(window)
             plays = subject.plays(window)
         named = sorted(holders.territories(subject.title.pk, window))
-        for _, family, draw in of_window:
-            done += _publish(subject, family, window, draw, who, named, plays, ingest)
-    return done
+        for _, family, number in of_window:
+            noised = noise(family, who, named, bins=bins)
+            draws[family.name].append(Draw(window, number, plays, noised))
+    return [
+        release
+        for family in FAMILIES
+        for release in _publish(subject, family, draws[family.name], ingest)
+    ]
 
 
 def _again(subject: Subject) -> Iterator[tuple[Window, Family, int]]:
@@ -222,54 +239,71 @@ def _again(subject: Subject) -> Iterator[tuple[Window, Family, int]]:
 
 
 def _publish(
-    subject: Subject,
-    family: Family,
-    window: Window,
-    draw: int,
-    who: Watchers,
-    named: Sequence[str],
-    plays: int,
-    ingest: Ingest | None,
+    subject: Subject, family: Family, draws: Sequence[Draw], ingest: Ingest | None
 ) -> list[Release]:
-    noised = noise(family, who, named, bins=2 if subject.is_series else weeks.BINS)
-    digest = f"{window} draw {draw}"
-    (release,) = begin(subject.title, family.name, [(window.since, digest)], ingest)
+    """Store a family's draws and what is published of them, all in one transaction."""
+    if not draws:
+        return []
+    digests = [(d.window.since, f"{d.window} draw {d.number}") for d in draws]
+    releases = begin(subject.title, family.name, digests, ingest)
     with locked(subject.title):
-        where = {
-            "title": subject.title,
-            "family": family.name,
-            "from_day": window.since,
-            "until": window.until,
-        }
-        if NoisedTable.objects.filter(**where, draw__gte=draw).exists():
-            Release.objects.filter(pk=release.pk).delete()
-            return []  # another run drew meanwhile
-        NoisedTable.objects.create(
-            **where,
-            draw=draw,
-            plays=plays,
-            epsilon=2 * EPSILON,
-            noised=zlib.compress(json.dumps(noised.as_json(), sort_keys=True).encode()),
-        )
-        rows: list[Any] = [
-            family.model(
-                title=subject.title,
-                from_day=window.since,
-                until=window.until,
-                release=release,
-                counted=[t.pk for t in subject.counted] if subject.is_series else None,
-                **row,
-            )
-            for row in published(family, noised, settings.FLOOR, subject.title.runtime_s)
-        ]
+        stood = _stand(subject.title, family)
+        done: list[tuple[Draw, Release]] = []
+        beaten: list[Release] = []  # another run drew meanwhile
+        for draw, release in zip(draws, releases, strict=True):
+            if stood.get(draw.window, 0) < draw.number:
+                done.append((draw, release))
+            else:
+                beaten.append(release)
+        Release.objects.filter(pk__in=[r.pk for r in beaten]).delete()
+        copy_objects([_table(subject.title, family, draw) for draw, _ in done])
         family.model._default_manager.filter(
-            title=subject.title, from_day=window.since, until=window.until
+            title=subject.title, from_day__in=[draw.window.since for draw, _ in done]
         ).delete()
-        family.model._default_manager.bulk_create(rows)
-        release.rows = len(rows)
-        finish([release], [[]])
-        Release.objects.filter(pk=release.pk).update(until=window.until, epsilon=2 * EPSILON)
-    return [release]
+        facts: list[Model] = []
+        for draw, release in done:
+            rows = list(_facts(subject, family, draw, release))
+            facts += rows
+            release.rows, release.until = len(rows), draw.window.until
+            release.epsilon = 2 * EPSILON
+        copy_objects(facts)
+        finish([r for _, r in done], [[] for _ in done])
+    return [r for _, r in done]
+
+
+def _stand(title: Title, family: Family) -> dict[Window, int]:
+    """The last draw of each period."""
+    last = (
+        NoisedTable.objects.filter(title=title, family=family.name)
+        .values_list("from_day", "until")
+        .annotate(last=Max("draw"))
+    )
+    return {Window(since, until): draw for since, until, draw in last}
+
+
+def _table(title: Title, family: Family, draw: Draw) -> NoisedTable:
+    return NoisedTable(
+        title=title,
+        family=family.name,
+        from_day=draw.window.since,
+        until=draw.window.until,
+        draw=draw.number,
+        plays=draw.plays,
+        epsilon=2 * EPSILON,
+        noised=zlib.compress(json.dumps(draw.noised.as_json(), sort_keys=True).encode()),
+    )
+
+
+def _facts(subject: Subject, family: Family, draw: Draw, release: Release) -> Iterator[Model]:
+    for row in published(family, draw.noised, settings.FLOOR, subject.title.runtime_s):
+        yield family.model(
+            title=subject.title,
+            from_day=draw.window.since,
+            until=draw.window.until,
+            release=release,
+            counted=[t.pk for t in subject.counted] if subject.is_series else None,
+            **row,
+        )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from django.db import connection
 from engagement import curves
 from engagement.models import Ingest, Release, SharingFact, SharingOffset, Source, Title
 from engagement.pipeline import staging
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.new_viewers import Piece, pieces
 from engagement.pipeline.publish import begin, check_sources, finish, locked
 from engagement.pipeline.staging import Rows
@@ -26,7 +27,6 @@ from engagement.pipeline.units import input_digest
 from engagement.scope import ALL
 
 _ONE_DAY = timedelta(days=1)
-_BATCH = 2000
 
 Place = tuple[date, str, str]
 """day, channel, territory"""
@@ -224,16 +224,15 @@ def _swap(
         if place[0] in changed or place not in cells or _shown(fact) != cells[place].shown()
     }
     SharingFact.objects.filter(pk__in=[stored[place].pk for place in stale]).delete()
-    SharingFact.objects.bulk_create(
-        (
+    copy_objects(
+        [
             _fact(title, place, cell, releases[place[0]])
             for place, cell in sorted(cells.items())
             if place in stale or place not in stored
-        ),
-        _BATCH,
+        ]
     )
     SharingOffset.objects.filter(title=title, from_day__in=changed).delete()
-    SharingOffset.objects.bulk_create(_offset_facts(title, offsets, releases, changed), _BATCH)
+    copy_objects(list(_offset_facts(title, offsets, releases, changed)))
 
 
 def _shown(fact: SharingFact) -> tuple[int, int, int | None, date | None]:

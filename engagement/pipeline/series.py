@@ -9,19 +9,23 @@ closed months keep the numbers that they were settled with.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from django.conf import settings
-from django.db.models import Sum
+from django.db import connection
 
 from engagement.families import METRIC_VERSION
 from engagement.models import Ingest, Release, Title, ViewerSketch, ViewingFact
-from engagement.pipeline import people, sketches
+from engagement.pipeline import people_days, sketches
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.episodes import episodes
+from engagement.pipeline.people_days import TitleDay
 from engagement.pipeline.publish import begin, finish, locked
 from engagement.pipeline.restate import closed_days
 from engagement.pipeline.sketches import Viewers
@@ -30,6 +34,8 @@ from engagement.scope import ALL, Window
 
 _DAY = timedelta(days=1)
 _EPOCH = date(1970, 1, 1)
+
+Hashes = np.ndarray
 
 
 def all_series() -> list[Title]:
@@ -65,34 +71,58 @@ def count_carried_on(series: Title) -> int:
     return counted
 
 
+_WRITE_CARRIED_ON = """
+    UPDATE engagement_viewingfact AS fact SET carried_on = counted.carried_on
+    FROM unnest(%s::bigint[], %s::bigint[]) AS counted(id, carried_on)
+    WHERE fact.id = counted.id
+"""
+
+
 def _count_days(before: Title, episode: Title, days: Sequence[date]) -> None:
     with locked(episode):
-        played = people.of(before, _days_until(before, days[-1]))
-        viewer, day = played["viewer"].to_numpy(), played["day"].cast("int32").to_numpy()
-        order = np.lexsort((day, viewer))
-        known, first = np.unique(viewer[order], return_index=True)
-        since = day[order][first]  # of each viewer the first day of the episode before
-        for at in days:
-            number = (at - _EPOCH).days
-            already = known[since <= number]
-            rows = people.of(episode, [at])
-            here = rows["viewer"].to_numpy()
-            carried = np.isin(here, already)
-            territories = np.array(rows["territory"].to_pylist(), dtype=object)
-            for fact in ViewingFact.objects.filter(title=episode, device=ALL, from_day=at):
-                inside = (
-                    carried if fact.territory == ALL else carried & (territories == fact.territory)
-                )
-                ViewingFact.objects.filter(pk=fact.pk).update(
-                    carried_on=len(np.unique(here[inside]))
-                )
+        known, since = _first_days(before, days[-1])
+        cells: dict[date, dict[str, int]] = {}
+        for at in people_days.published(titles=[episode.pk], days=days):
+            rows = at.rows(("viewer", "territory"))
+            carried = np.isin(rows["viewer"].to_numpy(), known[since <= (at.day - _EPOCH).days])
+            cells[at.day] = {
+                territory: len(viewers)
+                for territory, viewers in _by_territory(rows.filter(pa.array(carried))).items()
+            }
+        facts = list(
+            ViewingFact.objects.filter(title=episode, device=ALL, from_day__in=days).values_list(
+                "pk", "from_day", "territory"
+            )
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _WRITE_CARRIED_ON,
+                [
+                    [pk for pk, _, _ in facts],
+                    [cells.get(day, {}).get(territory, 0) for _, day, territory in facts],
+                ],
+            )
 
 
-def _days_until(title: Title, last: date) -> list[date]:
-    days = Release.objects.filter(
-        kind=Release.Kind.SEGMENTS, title=title, state=Release.State.DONE, day__lte=last
-    ).values_list("day", flat=True)
-    return [d for d in days if d is not None]
+def _first_days(title: Title, last: date) -> tuple[Hashes, np.ndarray]:
+    """(the title's viewers, sorted; of each the first day, since 1970), up to the day `last`."""
+    viewers, days = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)]
+    for at in people_days.published(titles=[title.pk], until=last + _DAY):
+        viewers.append(at.rows(("viewer",))["viewer"].to_numpy())
+        days.append(np.full(len(viewers[-1]), (at.day - _EPOCH).days, np.int32))
+    # days are in their order, so the first row of a viewer is of the first day
+    known, first = np.unique(np.concatenate(viewers), return_index=True)
+    return known, np.concatenate(days)[first]
+
+
+def _by_territory(rows: pa.Table) -> dict[str, Hashes]:
+    """The distinct viewers of people rows, by territory and over all."""
+    viewer = rows["viewer"].to_numpy()
+    codes, words = people_days.words(rows, "territory")
+    found = {ALL: np.unique(viewer)}
+    for code in np.unique(codes).tolist():
+        found[words[code]] = np.unique(viewer[codes == code])
+    return found
 
 
 # --- a series' own days --------------------------------------------------------------------------
@@ -165,127 +195,183 @@ def publish_series(
     releases = begin(series, Release.Kind.SEGMENTS, [(d.day, d.digest) for d in days], ingest)
     with locked(series):
         closed = closed_days(d.day for d in days)
-        for day, release in zip(days, releases, strict=True):
-            if day.day in closed:
-                continue
-            ViewingFact.objects.filter(title=series, from_day=day.day).delete()
-            facts = list(_facts(series, day, last, release))
-            ViewingFact.objects.bulk_create(facts)
-            release.rows = len(facts)
+        swapped = [(d, r) for d, r in zip(days, releases, strict=True) if d.day not in closed]
+        crowds = _crowds({d.day: {t.pk for t in d.counted} for d, _ in swapped}, last)
+        sums = _sums([d for d, _ in swapped])
+        ViewingFact.objects.filter(title=series, from_day__in=[d.day for d, _ in swapped]).delete()
+        facts: list[ViewingFact] = []
+        for day, release in swapped:
+            here = crowds.get(day.day, {})
+            of_day = [
+                _fact(series, day, territory, its, here.get(territory, NOBODY), release)
+                for territory, its in sorted(sums.get(day.day, {}).items())
+            ]
+            release.rows = len(of_day)
+            facts += of_day
+        copy_objects(facts)
         finish(releases, [[] for _ in releases])
-        _cut(series, {d.day for d in days} - closed, settled_until)
+        _cut(series, crowds, last, {d.day for d, _ in swapped}, settled_until)
     return releases
 
 
-def _facts(
-    series: Title, day: SeriesDay, last: Title | None, release: Release
-) -> Iterator[ViewingFact]:
+Sums = tuple[int, int, int]
+"""plays, watch_seconds, completions"""
+
+
+def _sums(days: Iterable[SeriesDay]) -> dict[date, dict[str, Sums]]:
+    """What the counted episodes' published days add up to, by territory and `*`."""
+    counted = {day.day: {t.pk for t in day.counted} for day in days}
+    found: dict[date, dict[str, Sums]] = {}
+    for title, day, territory, *numbers in ViewingFact.objects.filter(
+        title__in=set().union(*counted.values()), device=ALL, from_day__in=counted
+    ).values_list("title_id", "from_day", "territory", "plays", "watch_seconds", "completions"):
+        if title in counted[day]:
+            of_day = found.setdefault(day, {})
+            before = of_day.get(territory, (0, 0, 0))
+            plays, watched, completed = (a + b for a, b in zip(before, numbers, strict=True))
+            of_day[territory] = plays, watched, completed
+    return found
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A series' distinct viewers of one day and territory, and the finishers of its last episode.
+
+    How many they are, and their sketches.
+    """
+
+    viewers: int
+    finishers: int
+    viewer_sketch: Viewers
+    finisher_sketch: Viewers
+
+
+NOBODY = Crowd(0, 0, sketches.NOBODY, sketches.NOBODY)
+
+Crowds = dict[date, dict[str, Crowd]]
+"""By day, then by territory and `*`."""
+
+
+def _fact(
+    series: Title, day: SeriesDay, territory: str, sums: Sums, who: Crowd, release: Release
+) -> ViewingFact:
     """Plays, watch_seconds and completions are sums; viewers are distinct, finishers are those
     of the last published episode."""
-    if not day.counted:
-        return
-    sums = {
-        row["territory"]: row
-        for row in ViewingFact.objects.filter(title__in=day.counted, device=ALL, from_day=day.day)
-        .order_by()
-        .values("territory")
-        .annotate(p=Sum("plays"), w=Sum("watch_seconds"), c=Sum("completions"))
-    }
-    viewers, finishers = _who(day.counted, day.day, last)
-    for territory, row in sorted(sums.items()):
-        yield ViewingFact(
-            title=series,
-            territory=territory,
-            device=ALL,
-            from_day=day.day,
-            until=day.day + _DAY,
-            release=release,
-            plays=row["p"],
-            watch_seconds=row["w"],
-            completions=row["c"],
-            viewers=len(viewers.get(territory, ())),
-            finishers=len(finishers.get(territory, ())),
-            counted=[t.pk for t in day.counted],
-        )
+    plays, watch_seconds, completions = sums
+    return ViewingFact(
+        title=series,
+        territory=territory,
+        device=ALL,
+        from_day=day.day,
+        until=day.day + _DAY,
+        release=release,
+        plays=plays,
+        watch_seconds=watch_seconds,
+        completions=completions,
+        viewers=who.viewers,
+        finishers=who.finishers,
+        counted=[t.pk for t in day.counted],
+    )
 
 
-Hashes = np.ndarray
+def _crowds(counted: Mapping[date, Collection[int]], last: Title | None) -> Crowds:
+    """Who watched the titles counted of each day: one day's people in memory at a time."""
+    of_day: dict[date, list[TitleDay]] = {}
+    for at in people_days.published(titles=set().union(*counted.values()), days=counted):
+        if at.title_id in counted[at.day]:
+            of_day.setdefault(at.day, []).append(at)
+    return {day: _crowds_of_day(titles, last) for day, titles in of_day.items()}
 
 
-def _who(
-    titles: Iterable[Title], day: date, last: Title | None
-) -> tuple[dict[str, Hashes], dict[str, Hashes]]:
-    """By territory and `*`: the distinct viewers of all titles, and who finished the last."""
+def _crowds_of_day(titles: Iterable[TitleDay], last: Title | None) -> dict[str, Crowd]:
     viewers: dict[str, list[Hashes]] = {}
-    finishers: dict[str, list[Hashes]] = {}
-    for title in titles:
-        rows = people.of(title, [day])
-        who = rows["viewer"].to_numpy()
-        done = rows["completions"].to_numpy() > 0
-        territory = np.array(rows["territory"].to_pylist(), dtype=object)
-        for where in (ALL, *np.unique(territory)):
-            inside = np.ones(len(who), bool) if where == ALL else territory == where
-            viewers.setdefault(where, []).append(who[inside])
-            if last is not None and title.pk == last.pk:
-                finishers.setdefault(where, []).append(who[inside & done])
-    return _distinct(viewers), _distinct(finishers)
-
-
-def _distinct(parts: dict[str, list[Hashes]]) -> dict[str, Hashes]:
-    return {where: np.unique(np.concatenate(each)) for where, each in parts.items()}
+    finishers: dict[str, Hashes] = {}
+    for at in titles:
+        rows = at.rows(("viewer", "territory", "completions"))
+        for territory, who in _by_territory(rows).items():
+            viewers.setdefault(territory, []).append(who)
+        if last is not None and at.title_id == last.pk:
+            finishers = _by_territory(rows.filter(pc.greater(rows["completions"], 0)))
+    nobody = np.zeros(0, np.uint64)
+    found = {}
+    for territory, parts in viewers.items():
+        distinct = np.unique(np.concatenate(parts))
+        finished = finishers.get(territory, nobody)
+        found[territory] = Crowd(
+            len(distinct), len(finished), sketches.smallest(distinct), sketches.smallest(finished)
+        )
+    return found
 
 
 # --- its viewers over more than a day ------------------------------------------------------------
 
 
-def _cut(series: Title, changed: set[date], settled_until: date) -> None:
+def _cut(
+    series: Title, crowds: Crowds, last: Title | None, changed: set[date], settled_until: date
+) -> None:
     """Keep sketches of at least the floor of viewers: a day under it joins the days after it.
 
-    A piece whose days changed is counted again; its days stay together.
+    A piece whose days changed is counted again; its days stay together. `crowds` are those of
+    the changed days; of other days that are cut with them they are counted here.
     """
-    last = _last(episodes(series))
-    facts = ViewingFact.objects.filter(title=series, device=ALL, from_day__lt=settled_until)
-    by_territory: dict[str, list[ViewingFact]] = {}
-    for fact in facts.order_by("from_day"):
-        by_territory.setdefault(fact.territory, []).append(fact)
+    _forget_changed(series, changed)
+    runs = _loose_runs(series, settled_until)
+    others = {
+        fact.from_day: fact.counted or []
+        for run in runs
+        for fact in run
+        if fact.from_day not in changed
+    }
+    known = {**crowds, **_crowds(others, last)}
+    copy_objects([piece for run in runs for piece in _joined(series, run, known)])
+
+
+def _forget_changed(series: Title, changed: set[date]) -> None:
     touched = [
         sketch.pk
         for sketch in ViewerSketch.objects.filter(title=series).only("from_day", "until")
         if any(sketch.from_day <= day < sketch.until for day in changed)
     ]
     ViewerSketch.objects.filter(pk__in=touched).delete()
+
+
+def _loose_runs(series: Title, settled_until: date) -> list[list[ViewingFact]]:
+    """Settled days of one territory that are in no piece: those between two pieces together."""
     kept: dict[str, list[Window]] = {}
     for territory, since, until in ViewerSketch.objects.filter(title=series).values_list(
         "territory", "from_day", "until"
     ):
         kept.setdefault(territory, []).append(Window(since, until))
-    rows = []
-    for territory, days in by_territory.items():
-        waiting: list[ViewingFact] = []
-        together: Viewers = sketches.NOBODY
-        done: Viewers = sketches.NOBODY
-        for fact in days:
-            if any(w.since <= fact.from_day < w.until for w in kept.get(territory, [])):
-                waiting, together, done = [], sketches.NOBODY, sketches.NOBODY
-                continue
-            titles = Title.objects.filter(pk__in=fact.counted or [])
-            viewers, finishers = _who(titles, fact.from_day, last)
-            waiting.append(fact)
-            none = np.zeros(0, np.uint64)
-            together = sketches.union([together, sketches.smallest(viewers.get(territory, none))])
-            done = sketches.union([done, sketches.smallest(finishers.get(territory, none))])
-            if together.at_least() >= settings.FLOOR:
-                rows.append(
-                    ViewerSketch(
-                        title=series,
-                        territory=territory,
-                        from_day=waiting[0].from_day,
-                        until=fact.until,
-                        release=fact.release,
-                        viewers=sketches.to_bytes(together),
-                        finishers=sketches.to_bytes(done),
-                        counted=sorted({pk for f in waiting for pk in f.counted or []}),
-                    )
-                )
-                waiting, together, done = [], sketches.NOBODY, sketches.NOBODY
-    ViewerSketch.objects.bulk_create(rows)
+    facts = ViewingFact.objects.filter(title=series, device=ALL, from_day__lt=settled_until)
+    runs: dict[str, list[list[ViewingFact]]] = {}
+    for fact in facts.order_by("from_day"):
+        of_territory = runs.setdefault(fact.territory, [[]])
+        if any(w.since <= fact.from_day < w.until for w in kept.get(fact.territory, [])):
+            of_territory.append([])
+        else:
+            of_territory[-1].append(fact)
+    return [run for of_territory in runs.values() for run in of_territory if run]
+
+
+def _joined(series: Title, run: Iterable[ViewingFact], crowds: Crowds) -> Iterator[ViewerSketch]:
+    """The pieces of days that follow each other; the last of them that are too few wait."""
+    waiting: list[ViewingFact] = []
+    together: Viewers = sketches.NOBODY
+    done: Viewers = sketches.NOBODY
+    for fact in run:
+        who = crowds.get(fact.from_day, {}).get(fact.territory, NOBODY)
+        waiting.append(fact)
+        together = sketches.union([together, who.viewer_sketch])
+        done = sketches.union([done, who.finisher_sketch])
+        if together.at_least() >= settings.FLOOR:
+            yield ViewerSketch(
+                title=series,
+                territory=fact.territory,
+                from_day=waiting[0].from_day,
+                until=fact.until,
+                release_id=fact.release_id,
+                viewers=sketches.to_bytes(together),
+                finishers=sketches.to_bytes(done),
+                counted=sorted({pk for f in waiting for pk in f.counted or []}),
+            )
+            waiting, together, done = [], sketches.NOBODY, sketches.NOBODY

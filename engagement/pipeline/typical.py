@@ -8,7 +8,8 @@ itself is not among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -30,7 +31,9 @@ from engagement.models import (
     TypicalFact,
     ViewerSketch,
 )
+from engagement.models.facts import Fact
 from engagement.pipeline import sketches
+from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.fansets import none_dominant
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.publish import begin, finish, locked
@@ -61,36 +64,65 @@ class Shape:
 
 @dataclass
 class Shapes:
-    """The shapes of one run, each unpacked once."""
+    """The shapes of one run: the titles' curves over the run's `windows`, each unpacked once."""
 
-    known: dict[tuple[int, Window, str], Shape | None] = field(default_factory=dict)
+    windows: frozenset[Window]
+    known: dict[int, dict[tuple[Window, str], Shape]] = field(default_factory=dict)
 
     def of(self, title: Title, window: Window, territory: str) -> Shape | None:
-        key = title.pk, window, territory
-        if key not in self.known:
-            self.known[key] = _shape(title, window, territory)
-        return self.known[key]
+        """None where nothing of the title stands published in the window."""
+        if title.pk not in self.known:
+            self.known[title.pk] = _shapes(title, self.windows)
+        return self.known[title.pk].get((window, territory))
 
 
-def _shape(title: Title, window: Window, territory: str) -> Shape | None:
-    """None where nothing of the title stands published in the window."""
+@dataclass
+class _Piece:
+    """What one published piece adds to a shape."""
+
+    window: Window
+    plays: int = 0
+    sessions: Curve = field(default_factory=lambda: np.zeros(POINTS))
+    played: Curve = field(default_factory=lambda: np.zeros(POINTS))
+    viewers: sketches.Viewers = sketches.NOBODY
+
+
+def _shapes(title: Title, windows: frozenset[Window]) -> dict[tuple[Window, str], Shape]:
+    found = {}
+    for territory, pieces in _pieces(title, windows).items():
+        for window in windows:
+            inside = [p for p in pieces if window.holds(p.window)]
+            plays = sum(p.plays for p in inside)
+            if plays:
+                found[window, territory] = Shape(
+                    np.sum([p.sessions for p in inside], axis=0) / plays,
+                    np.sum([p.played for p in inside], axis=0) / plays,
+                    sketches.union(p.viewers for p in inside).count(),
+                )
+    return found
+
+
+def _pieces(title: Title, windows: frozenset[Window]) -> dict[str, list[_Piece]]:
+    """The title's pieces that may lie in one of the windows, by territory."""
     where = {
         "title": title,
-        "territory": territory,
-        "from_day__gte": window.since,
-        "until__lte": window.until,
+        "from_day__gte": min(w.since for w in windows),
+        "until__lte": max(w.until for w in windows),
     }
-    plays, sessions, played = 0, np.zeros(POINTS), np.zeros(POINTS)
+    found: dict[str, dict[Window, _Piece]] = defaultdict(dict)
+
+    def piece(fact: Fact) -> _Piece:
+        window = Window(fact.from_day, fact.until)
+        return found[fact.territory].setdefault(window, _Piece(window))
+
     for fact in RetentionFact.objects.filter(**where):
-        plays += fact.plays
-        sessions += stretched(curves.unpack(fact.curves)[0], title.runtime_s)
+        piece(fact).plays += fact.plays
+        piece(fact).sessions += stretched(curves.unpack(fact.curves)[0], title.runtime_s)
     for again in RewatchFact.objects.filter(**where):
-        played += stretched(curves.unpack(again.curves)[0], title.runtime_s)
-    if not plays:
-        return None
-    packed = ViewerSketch.objects.filter(**where).values_list("viewers", flat=True)
-    viewers = sketches.union(map(sketches.from_bytes, packed)).count()
-    return Shape(sessions / plays, played / plays, viewers)
+        piece(again).played += stretched(curves.unpack(again.curves)[0], title.runtime_s)
+    for sketch in ViewerSketch.objects.filter(**where):
+        piece(sketch).viewers = sketches.from_bytes(sketch.viewers)
+    return {territory: list(of_window.values()) for territory, of_window in found.items()}
 
 
 def stretched(curve: NDArray[np.int64], runtime_s: int) -> Curve:
@@ -105,21 +137,28 @@ def stretched(curve: NDArray[np.int64], runtime_s: int) -> Curve:
     return np.asarray(means[last], np.float64)
 
 
-def due(title: Title, settled_until: date) -> list[Window]:
+Due = dict[Window, frozenset[str]]
+"""Weeks, and the territories of which something stands published in each."""
+
+
+def due(title: Title, settled_until: date) -> Due:
     """The settled weeks in which something of the title stands published, and nothing typical."""
-    days = PublishedPiece.objects.filter(title=title).values_list("from_day", "until")
-    weeks = set()
-    for since, until in days:
+    if title.kind == Title.Kind.SERIES or not title.runtime_s:
+        return {}
+    territories: dict[date, set[str]] = defaultdict(set)
+    for territory, since, until in PublishedPiece.objects.filter(title=title).values_list(
+        "territory", "from_day", "until"
+    ):
         monday = since - timedelta(days=since.weekday())
         while monday < until:
-            weeks.add(monday)
+            territories[monday].add(territory)
             monday += _WEEK
     done = set(TypicalFact.objects.filter(title=title).values_list("from_day", flat=True))
-    return [
-        Window(monday, monday + _WEEK)
-        for monday in sorted(weeks - done)
+    return {
+        Window(monday, monday + _WEEK): frozenset(territories[monday])
+        for monday in sorted(territories.keys() - done)
         if monday + _WEEK <= settled_until
-    ]
+    }
 
 
 def like(title: Title) -> list[Title]:
@@ -135,44 +174,61 @@ def like(title: Title) -> list[Title]:
 
 
 def publish_typical(
-    title: Title,
+    titles: Sequence[Title],
     holders: Holders,
-    shapes: Shapes,
     settled_until: date,
     *,
     ingest: Ingest | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Release]:
-    """Store what is typical of the title's weeks that have none yet."""
-    if title.kind == Title.Kind.SERIES or not title.runtime_s:
-        return []
+    """Store what is typical of the titles' weeks that have none yet."""
     with acting_as(PUBLISH):
-        windows = due(title, settled_until)
-        others = like(title) if windows else []
-    done = []
-    for window in windows:
+        found = ((title, due(title, settled_until)) for title in titles)
+        wanted = [(title, weeks) for title, weeks in found if weeks]
+    shapes = Shapes(frozenset(_trailing(week) for _, weeks in wanted for week in weeks))
+    done: list[Release] = []
+    for number, (title, weeks) in enumerate(wanted):
+        progress(number, len(wanted))
         with acting_as(PUBLISH):
-            facts = list(_facts(title, window, others, holders, shapes))
-        (release,) = begin(title, Release.Kind.TYPICAL, [(window.since, str(window))], ingest)
-        with locked(title):
-            TypicalFact.objects.filter(title=title, from_day=window.since).delete()
-            for fact in facts:
-                fact.release = release
-            TypicalFact.objects.bulk_create(facts)
-            release.rows = len(facts)
-            finish([release], [[]])
-            Release.objects.filter(pk=release.pk).update(until=window.until)
-        done.append(release)
+            others = like(title)
+            facts = {
+                week: list(_facts(title, week, territories, others, holders, shapes))
+                for week, territories in weeks.items()
+            }
+        done += _publish(title, facts, ingest)
+    progress(len(wanted), len(wanted))
     return done
 
 
+def _publish(
+    title: Title, facts: Mapping[Window, Sequence[TypicalFact]], ingest: Ingest | None
+) -> list[Release]:
+    releases = begin(title, Release.Kind.TYPICAL, [(w.since, str(w)) for w in facts], ingest)
+    with locked(title):
+        TypicalFact.objects.filter(title=title, from_day__in=[w.since for w in facts]).delete()
+        for (week, of_week), release in zip(facts.items(), releases, strict=True):
+            for fact in of_week:
+                fact.release = release
+            release.rows, release.until = len(of_week), week.until
+        copy_objects([fact for of_week in facts.values() for fact in of_week])
+        finish(releases, [[] for _ in releases])
+    return releases
+
+
+def _trailing(week: Window) -> Window:
+    return Window(week.until - TRAILING, week.until)
+
+
 def _facts(
-    title: Title, window: Window, others: list[Title], holders: Holders, shapes: Shapes
+    title: Title,
+    window: Window,
+    territories: Iterable[str],
+    others: list[Title],
+    holders: Holders,
+    shapes: Shapes,
 ) -> Iterator[TypicalFact]:
-    trailing = Window(window.until - TRAILING, window.until)
-    territories = PublishedPiece.objects.filter(
-        title=title, from_day__lt=window.until, until__gt=window.since
-    ).values_list("territory", flat=True)
-    for territory in sorted(set(territories)):
+    trailing = _trailing(window)
+    for territory in sorted(territories):
         alike = {
             other: shape
             for other in others

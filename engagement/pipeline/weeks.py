@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engagement.pipeline.people_days import words
+
 OTHER = "other"
 UNKNOWN = "unknown"
 
@@ -63,17 +65,10 @@ def watchers(rows: pa.Table, runtime_s: int, finishers: Viewers | None = None) -
     `finishers` are given for a series, whose viewers have no furthest point.
     """
     viewer = rows["viewer"].to_numpy()
-    words = {
-        name: np.array(rows[name].to_pylist(), dtype=object)
-        for name in ("territory", "region", "age_band", "gender")
-    }
+    told = {name: words(rows, name) for name in ("gender", "age_band", "region", "territory")}
     # the first session's row; where two began at one instant, the first by its words
     order = np.lexsort(
-        (
-            *(words[n].astype(str) for n in ("gender", "age_band", "region", "territory")),
-            rows["first_at"].to_numpy(),
-            viewer,
-        )
+        (*(codes for codes, _ in told.values()), rows["first_at"].to_numpy(), viewer)
     )
     opens = _opens(viewer[order])
     first = order[opens]
@@ -87,12 +82,17 @@ def watchers(rows: pa.Table, runtime_s: int, finishers: Viewers | None = None) -
         part = np.minimum(PARTS * furthest // max(runtime_s, 1), PARTS)
     else:
         part = np.isin(distinct, finishers).astype(np.int64)
+
+    def of_first(name: str) -> list[str]:
+        codes, known = told[name]
+        return [known[code] for code in codes[first].tolist()]
+
     return Watchers(
         distinct,
-        words["territory"][first].tolist(),
-        words["region"][first].tolist(),
-        [_age(a) for a in words["age_band"][first].tolist()],
-        [g if g in GENDERS else UNKNOWN for g in words["gender"][first].tolist()],
+        of_first("territory"),
+        of_first("region"),
+        [_age(a) for a in of_first("age_band")],
+        [g if g in GENDERS else UNKNOWN for g in of_first("gender")],
         part,
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +14,7 @@ from engagement import query
 from engagement.families.registry import FAMILIES
 from engagement.formats import Options
 from engagement.models import FanbaseFact, FanSet, FanSetVersion, NoisedTable, Tag, Title
-from engagement.pipeline import publish_fanbases, publish_people
+from engagement.pipeline import people, publish_fanbases, publish_people
 from engagement.pipeline.holders import Consented, Held, Holders
 from engagement.pipeline.ingest import ingest as run_ingest
 from engagement.scope import Query, Window
@@ -139,6 +141,36 @@ def test_too_few_partners_behind_a_tag_say_so(folder: Path) -> None:
     land(folder, "segments.csv", plays("film", range(400)) + plays("book", range(300)), SEGMENTS)
     run_ingest([folder], Options(), holders=holders(film=A, book=B))
     assert seen(None)["*"] == (None, None, "too_few_partners")
+
+
+def test_a_title_day_is_read_once_by_each_that_needs_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many titles, weeks and fan sets ask: what they read is not read for each of them."""
+    fan_set(tag="张三")
+    fan_set("book", "other", slug="finishers")
+    week = [row for name in NAMES for row in plays(name, range(150))]
+    rows = [
+        row.replace("2024-09-02", f"2024-09-{day:02}").replace("-", f"-{day}-", 1)
+        for day in (2, 9, 16)
+        for row in week
+    ]
+    land(folder, "segments.csv", rows, SEGMENTS)
+    reads: Counter[tuple[str, str]] = Counter()
+    read = people.read
+
+    def counted(name: str, title_id: str, *rest: Any) -> Any:
+        reads[name, title_id] += 1
+        return read(name, title_id, *rest)
+
+    monkeypatch.setattr(people, "read", counted)
+    run_ingest([folder], Options(), holders=holders(**dict.fromkeys(NAMES, A)))
+    assert len(reads) == len(NAMES) * 3
+    assert (
+        FanbaseFact.objects.values("title", "from_day", "fan_set").distinct().count() == 6 * 3 * 2
+    )
+    # demographics, fan sets beside them, the platform, and two sets' fans since their first day
+    assert max(reads.values()) == 5
 
 
 @pytest.mark.noisy

@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from itertools import repeat
 from pathlib import Path
 
+import django
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
+from django.conf import settings
 
 from bench import segments
-from engagement.pipeline import engine, rollup
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
+
+from engagement.pipeline import engine, people, rollup, weeks  # noqa: E402
+from engagement.pipeline.publish_people import FAMILIES  # noqa: E402
 
 MILLION = 1_000_000
 DEFINITION = Path(__file__).parents[1] / "tests" / "engagement" / "rollup.sql"
@@ -160,18 +171,34 @@ def _cells(days: Days) -> dict[str, float]:
 
 
 def _families(days: Days) -> dict[str, float]:
-    def write(partial: rollup.Partial) -> None:
-        _write_cells(partial, Path(out))
-        pq.write_table(
-            partial.people,
-            Path(out) / f"{partial.day}.people.parquet",
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=["title_id", *rollup.WORDS],
-        )
+    """Days as they are stored, and each title's weeks by age and gender, and by region."""
+    house = segments.platform(MILLION)
+    runtimes = _runtimes(days)
+    weeks_of: dict[date, list[str]] = {}
+    for day in days:
+        weeks_of.setdefault(day - timedelta(days=day.weekday()), []).append(f"{day}.arrow")
 
-    with tempfile.TemporaryDirectory(prefix="dailies-families-") as out:
-        return _roll(days, write)
+    def write(partial: rollup.Partial) -> None:
+        _write_cells(partial, out)
+        titles = rollup.bounds_of_titles(partial.people)
+        people.write_file(out / f"{partial.day}.arrow", partial.people, titles)
+
+    def count(title: str, names: list[str]) -> None:
+        rows = pa.concat_tables([people.read(name, title) for name in names])
+        who = weeks.watchers(rows.unify_dictionaries(), runtimes[title])
+        for family in FAMILIES:
+            weeks.count(who, segments.TERRITORIES, family.cells, family.places, weeks.BINS)
+
+    def all_weeks() -> None:
+        with ThreadPoolExecutor() as pool:
+            for names in weeks_of.values():
+                list(pool.map(count, house.titles(), repeat(names)))
+
+    with tempfile.TemporaryDirectory(prefix="dailies-families-") as folder:
+        out = Path(folder)
+        settings.PEOPLE = out
+        by_day, by_week = _roll(days, write), _timed(all_weeks)
+        return {name: by_day[name] + by_week[name] for name in by_day}
 
 
 def _write_cells(partial: rollup.Partial, out: Path) -> None:
@@ -250,7 +277,7 @@ WORKS: dict[str, Callable[[Days], dict[str, float]]] = {
 SAID = {
     "curves": "title x day curves, in memory",
     "cells": "curves, scalars and sketches by title, territory and device, written",
-    "families": "the same and who watched, from which every other family is counted, written",
+    "families": "the same, who watched, and every title's weeks by age, gender and region",
     "sql": "curves and who watched by DuckDB's SQL, a day at a time, written",
     "explode": "every second exploded, distinct sessions (DuckDB)",
     "explode_beside": "the same day's curves by the roll-up",

@@ -29,7 +29,7 @@ from engagement.pipeline.publish_discussion import publish_discussion
 from engagement.pipeline.publish_fanbases import publish_fanbases
 from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.publish_shares import loose_titles, publish_shares
-from engagement.pipeline.rollup import CellPartial, Input, Partial, by_title, cells
+from engagement.pipeline.rollup import CellPartial, Input, Partial, cells
 from engagement.pipeline.typical import publish_typical
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
@@ -226,16 +226,11 @@ def _units_of(
         with acting_as(PUBLISH):
             publish.made_of_others(same)
     partials: dict[str, list[CellPartial]] = defaultdict(list)
-    tables = {}
     for cell in cells(partial, wanted):
         partials[cell.title_id].append(cell)
-    for title in by_title(partial):
-        if title.title_id in wanted:
-            tables[title.title_id] = title.people
-    file = people.write(day, tables) if any(len(table) for table in tables.values()) else ""
+    files = people.write(day, partial.people, wanted)
     for key, unit in wanted.items():
-        named = file if key in tables and len(tables[key]) else ""
-        yield key, replace(unit, partials=partials[key], people_file=named)
+        yield key, replace(unit, partials=partials[key], people_file=files.get(key, ""))
 
 
 def _rejected(told: Input) -> dict[str, object]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from engagement.models import Release, Title
+from engagement.pipeline.rollup import bounds_of_titles
 from engagement.scope import Window
 
 _WORD = pa.dictionary(pa.int16(), pa.string())
@@ -48,50 +50,50 @@ SCHEMA = pa.schema(
 _TITLES = b"titles"
 
 
-def write(day: date, tables: Mapping[str, pa.Table]) -> str:
-    """Keep the rows of a day's titles, by title_id; titles without rows are left out.
+def write(day: date, rows: pa.Table, titles: Collection[str]) -> dict[str, str]:
+    """Keep those of a Partial's people rows that are of `titles`.
 
-    Returns the name that a Release keeps. Whole or not at all: the file appears under its name
-    when it is complete.
+    Returns by title_id the name that its Release keeps; a title without rows has none. Whole or
+    not at all: the file appears under its name when it is complete.
     """
+    held = {t: bounds for t, bounds in bounds_of_titles(rows).items() if t in titles}
+    if not held:
+        return {}
     folder = Path(settings.PEOPLE) / day.isoformat()
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{uuid.uuid4().hex}.arrow"
     fresh = folder / f".{name}.part"
-    write_file(fresh, tables)
+    write_file(fresh, rows, held)
     with fresh.open("rb") as written:
         os.fsync(written.fileno())
     fresh.replace(folder / name)
-    return f"{day.isoformat()}/{name}"
+    return dict.fromkeys(held, f"{day.isoformat()}/{name}")
 
 
-def write_file(path: Path, tables: Mapping[str, pa.Table]) -> None:
-    """`write` without a name of its own."""
-    titles = sorted(title for title, table in tables.items() if len(table))
+def write_file(path: Path, rows: pa.Table, titles: Mapping[str, tuple[int, int]]) -> None:
+    """`write` under a given name; `titles` tells which rows are whose."""
     schema = SCHEMA.with_metadata({_TITLES: "\n".join(titles).encode()})
-    rows = pa.concat_tables([tables[t].select(SCHEMA.names).cast(SCHEMA) for t in titles])
-    rows = rows.unify_dictionaries()  # a file has one for each column
+    # a file has one dictionary for each column
+    rows = rows.select(SCHEMA.names).unify_dictionaries().combine_chunks().cast(schema)
+    (batch,) = rows.to_batches()
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        at = 0
-        for title in titles:
-            of_title = rows.slice(at, len(tables[title])).combine_chunks()
-            writer.write_batch(of_title.to_batches()[0])
-            at += len(of_title)
+        for low, high in titles.values():
+            writer.write_batch(batch.slice(low, high - low))
 
 
 def read(name: str, title_id: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
     """One title's rows of one file. Raises FileNotFoundError, KeyError."""
-    with (
-        pa.memory_map(str(Path(settings.PEOPLE) / name)) as file,
-        pa.ipc.open_file(file) as batches,
-    ):
-        titles = batches.schema.metadata[_TITLES].decode().split("\n")
-        try:
-            batch = batches.get_batch(titles.index(title_id))
-        except ValueError:
-            raise KeyError(title_id) from None
-    table = pa.Table.from_batches([batch]).select(columns)
-    return table.replace_schema_metadata(None)
+    batches, places = _opened(Path(settings.PEOPLE) / name)
+    return pa.Table.from_batches([batches.get_batch(places[title_id])]).select(columns)
+
+
+@lru_cache(maxsize=256)
+def _opened(path: Path) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[str, int]]:
+    """A file, mapped, and the place of each title. A file's content never changes."""
+    batches = pa.ipc.open_file(pa.memory_map(str(path)))
+    titles = batches.schema.metadata[_TITLES].decode().split("\n")
+    batches.get_batch(0)  # reads the dictionaries, which is not done twice by threads then
+    return batches, {title: n for n, title in enumerate(titles)}
 
 
 def viewers(title: Title, window: Window, *, finished: bool = False) -> NDArray[np.uint64]:

@@ -307,7 +307,8 @@ def _period(subject: Subject, window: Window, draw: int) -> Period:
     )
     noised_people = kept(table)
     who = subject.watchers(window)
-    where = np.array(weeks.place(who, noised_people.territories), dtype=object)
+    where = weeks.places(who, [t for t in noised_people.territories if t != weeks.OTHER])
+    at = {t: n for n, t in enumerate(noised_people.territories)}
     return Period(
         title=subject.title,
         window=window,
@@ -315,7 +316,7 @@ def _period(subject: Subject, window: Window, draw: int) -> Period:
         viewers={t: sum(noised_people.viewers[t].values()) for t in noised_people.territories},
         cells=max(len(cells) for cells in noised_people.cells.values()),
         scale=PEOPLE_SCALE,
-        by_territory={t: who.viewers[where == t] for t in noised_people.territories},
+        by_territory={t: who.viewers[where == n] for t, n in at.items()},
         counted=tuple(t.pk for t in subject.counted) if subject.is_series else None,
     )
 

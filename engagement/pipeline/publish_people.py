@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from django.conf import settings
 from django.db.models import Max, Min, Model, QuerySet, Sum
+from numpy.typing import NDArray
 
 from engagement.models import (
     DayPartial,
@@ -61,7 +62,7 @@ class Family:
     model: type[DemographicsFact] | type[GeographyFact]
     columns: tuple[str, ...]  # of the model, filled from the last of a group's names
     cells: Callable[[str], tuple[Cell, ...]]
-    cell: Callable[[Watchers, int, str], Cell]
+    places: Callable[[Watchers, str], NDArray[np.int64]]
     groups: Callable[[Mapping[Cell, int], int], list[Group]]
 
 
@@ -71,7 +72,7 @@ FAMILIES = (
         DemographicsFact,
         ("age_band", "gender"),
         weeks.demographic_cells,
-        weeks.demographic_cell,
+        weeks.demographic_places,
         groups.demographics,
     ),
     Family(
@@ -79,7 +80,7 @@ FAMILIES = (
         GeographyFact,
         ("region",),
         weeks.geographic_cells,
-        weeks.geographic_cell,
+        weeks.geographic_places,
         groups.geography,
     ),
 )
@@ -340,12 +341,11 @@ def kept(table: NoisedTable) -> Noised:
 
 def noise(family: Family, who: Watchers, named: Sequence[str], *, bins: int) -> Noised:
     """Count the fixed cells, zeros included, and draw."""
-    territories = weeks.territories(named)
+    counted = weeks.count(who, named, family.cells, family.places, bins)
+    territories = tuple(counted)
     cells = {t: family.cells(t) for t in territories}
     place = {(t, c): i for i, (t, c) in enumerate((t, c) for t in territories for c in cells[t])}
-    counts = np.zeros((len(place), bins), np.int64)
-    for i, territory in enumerate(weeks.place(who, named)):
-        counts[place[territory, family.cell(who, i, territory)], who.part[i]] += 1
+    counts = np.concatenate(list(counted.values()))
     viewers = two_sided_geometric(counts.sum(axis=1), SCALE)
     furthest = two_sided_geometric(counts.ravel(), SCALE).reshape(counts.shape)
     return Noised(

@@ -674,37 +674,15 @@ def _changes(*keys: NDArray) -> Ints:
 # --- a partial's cells -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class TitlePartial:
-    """One title's rows of a Partial."""
-
-    title_id: str
-    curves: pa.Table
-    people: pa.Table
-
-
-def by_title(partial: Partial) -> Iterator[TitlePartial]:
-    """The Partial cut by title; titles whose rows all fell out have empty tables."""
-    curves, people = _slices(partial.curves), _slices(partial.people)
-    for title in partial.titles():
-        yield TitlePartial(
-            title,
-            curves.get(title, CURVES_SCHEMA.empty_table()),
-            people.get(title, PEOPLE_SCHEMA.empty_table()),
-        )
-
-
-def _slices(table: pa.Table) -> dict[str, pa.Table]:
+def bounds_of_titles(table: pa.Table) -> dict[str, tuple[int, int]]:
+    """Where each title's rows begin and end in a Partial's curves or people."""
     if not len(table):
         return {}
     column = table["title_id"].combine_chunks()
     codes = column.indices.to_numpy()
     edges = [*_changes(codes).tolist(), len(table)]
     names = column.dictionary
-    return {
-        names[int(codes[low])].as_py(): table.slice(low, high - low)
-        for low, high in pairwise(edges)
-    }
+    return {names[int(codes[low])].as_py(): (low, high) for low, high in pairwise(edges)}
 
 
 def cells(partial: Partial, titles: Collection[str] | None = None) -> Iterator[CellPartial]:

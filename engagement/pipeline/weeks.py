@@ -7,7 +7,7 @@ the furthest point that of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,26 @@ Viewers = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
+class Coded:
+    """A word of each viewer: its place among `words`, of which some may not occur."""
+
+    codes: Ints
+    words: Sequence[str]
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Coded:
+        known = sorted(set(words))
+        return cls(np.array([known.index(word) for word in words], np.int64), known)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.words[code] for code in self.codes.tolist())
+
+    def among(self, place: Callable[[str], int]) -> Ints:
+        """What `place` says of each viewer's word."""
+        return np.array([place(word) for word in self.words], np.int64)[self.codes]
+
+
+@dataclass(frozen=True)
 class Watchers:
     """A period's distinct viewers, sorted by hash, and where and how far each of them was.
 
@@ -52,10 +72,10 @@ class Watchers:
     """
 
     viewers: Viewers
-    territory: Sequence[str]
-    region: Sequence[str]
-    age: Sequence[str]
-    gender: Sequence[str]
+    territory: Coded
+    region: Coded
+    age: Coded
+    gender: Coded
     part: Ints
 
 
@@ -65,46 +85,50 @@ def watchers(rows: pa.Table, runtime_s: int, finishers: Viewers | None = None) -
     `finishers` are given for a series, whose viewers have no furthest point.
     """
     viewer = rows["viewer"].to_numpy()
-    told = {name: words(rows, name) for name in ("gender", "age_band", "region", "territory")}
-    # the first session's row; where two began at one instant, the first by its words
-    order = np.lexsort(
-        (*(codes for codes, _ in told.values()), rows["first_at"].to_numpy(), viewer)
-    )
+    order = np.argsort(viewer, kind="stable")  # quick: each day's rows are sorted already
     opens = _opens(viewer[order])
-    first = order[opens]
-    distinct = viewer[first]
+    distinct = viewer[order][opens]
+    # the words of the first session; where two began at one instant, the first by its words
+    told = {name: words(rows, name) for name in _WORDS}
+    joined = np.zeros(len(viewer), np.int64)
+    for codes, known in told.values():
+        joined = joined * len(known) + codes
+    first_at = rows["first_at"].to_numpy()[order]
+    earliest = np.repeat(_least(first_at, opens), np.diff([*opens, len(viewer)]))
+    left = _least(np.where(first_at == earliest, joined[order], _NO_WORDS), opens)
+    coded = {}
+    for name in reversed(_WORDS):
+        known = told[name][1]
+        left, codes = np.divmod(left, max(len(known), 1))
+        coded[name] = Coded(codes, known)
     if finishers is None:
-        furthest = (
-            np.maximum.reduceat(rows["furthest_s"].to_numpy()[order].astype(np.int64), opens)
-            if len(opens)
-            else np.zeros(0, np.int64)
-        )
+        furthest = -_least(-rows["furthest_s"].to_numpy()[order].astype(np.int64), opens)
         part = np.minimum(PARTS * furthest // max(runtime_s, 1), PARTS)
     else:
         part = np.isin(distinct, finishers).astype(np.int64)
-
-    def of_first(name: str) -> list[str]:
-        codes, known = told[name]
-        return [known[code] for code in codes[first].tolist()]
-
     return Watchers(
         distinct,
-        of_first("territory"),
-        of_first("region"),
-        [_age(a) for a in of_first("age_band")],
-        [g if g in GENDERS else UNKNOWN for g in of_first("gender")],
-        part,
+        territory=coded["territory"],
+        region=coded["region"],
+        age=coded["age_band"],
+        gender=coded["gender"],
+        part=part,
     )
+
+
+_WORDS = ("territory", "region", "age_band", "gender")
+_NO_WORDS = np.iinfo(np.int64).max
+
+
+def _least(values: Ints, opens: Ints) -> Ints:
+    """The least value of each run."""
+    return np.minimum.reduceat(values, opens) if len(opens) else np.zeros(0, np.int64)
 
 
 def _opens(values: Viewers) -> Ints:
     if not len(values):
         return np.zeros(0, np.int64)
     return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-
-
-def _age(band: str) -> str:
-    return band if band in AGES else UNKNOWN
 
 
 # --- the fixed cells ---------------------------------------------------------------------------
@@ -130,21 +154,43 @@ def geographic_cells(territory: str) -> tuple[Cell, ...]:
     return (*known, ("", UNKNOWN))
 
 
-def place(who: Watchers, named: Sequence[str]) -> list[str]:
-    """Of each viewer the territory it is counted in."""
-    known = set(named)
-    return [t if t in known else OTHER for t in who.territory]
+def places(who: Watchers, named: Sequence[str]) -> Ints:
+    """Of each viewer the place among `territories` of the one it is counted in."""
+    at = {territory: n for n, territory in enumerate(territories(named))}
+    return who.territory.among(lambda word: at.get(word, at[OTHER]))
 
 
-def demographic_cell(who: Watchers, i: int, territory: str) -> Cell:
-    return who.age[i], who.gender[i]
+def demographic_places(who: Watchers, territory: str) -> Ints:
+    """Of each viewer the place of its cell among `demographic_cells`."""
+    ages, genders = _known(AGES), _known(GENDERS)
+    return who.age.among(ages) * len(GENDERS) + who.gender.among(genders)
 
 
-_AREA = {f"CN-{code}": area for area, codes in PROVINCES.items() for code in codes}
+def _known(words: Sequence[str]) -> Callable[[str], int]:
+    return lambda word: words.index(word if word in words else UNKNOWN)
 
 
-def geographic_cell(who: Watchers, i: int, territory: str) -> Cell:
+def geographic_places(who: Watchers, territory: str) -> Ints:
+    """Of each viewer, were it in `territory`, the place of its cell among `geographic_cells`."""
+    at = {region: n for n, (_, region) in enumerate(geographic_cells(territory))}
     if territory != "CN":
-        return "", territory
-    region = who.region[i]
-    return (_AREA[region], region) if region in _AREA else ("", UNKNOWN)
+        return np.zeros(len(who.viewers), np.int64)
+    return who.region.among(lambda region: at.get(region, at[UNKNOWN]))
+
+
+def count(
+    who: Watchers,
+    named: Sequence[str],
+    cells: Callable[[str], Sequence[Cell]],
+    places_of: Callable[[Watchers, str], Ints],
+    bins: int,
+) -> dict[str, Ints]:
+    """By territory, (cells, bins): how many viewers of each cell came how far."""
+    where = places(who, named)
+    counts = {}
+    for n, territory in enumerate(territories(named)):
+        size = len(cells(territory))
+        here = where == n
+        at = places_of(who, territory)[here] * bins + who.part[here]
+        counts[territory] = np.bincount(at, minlength=size * bins).reshape(size, bins)
+    return counts

@@ -41,12 +41,30 @@ def rows(*viewers: int, territory: str = "CN", completions: int = 0) -> pa.Table
     ).cast(people.SCHEMA)
 
 
+def write(day: date, tables: dict[str, pa.Table]) -> dict[str, str]:
+    """Titles' rows, all of which are wanted."""
+    titled = [
+        table.append_column("title_id", pa.array([title] * len(table)).dictionary_encode())
+        for title, table in sorted(tables.items())
+    ]
+    rows = pa.concat_tables([table for table in titled if len(table)])
+    return people.write(day, rows.unify_dictionaries(), tables)
+
+
 def test_a_title_reads_back_its_own_rows_alone() -> None:
-    name = people.write(DAY, {"b": rows(3), "a": rows(1, 2), "none": rows()})
+    names = write(DAY, {"b": rows(3), "a": rows(1, 2), "none": rows()})
+    assert names.keys() == {"a", "b"}
+    name = names["a"]
     assert people.read(name, "a")["viewer"].to_pylist() == [1, 2]
     assert people.read(name, "b")["viewer"].to_pylist() == [3]
     with pytest.raises(KeyError):
         people.read(name, "none")
+
+
+def test_a_title_that_is_not_wanted_is_not_kept() -> None:
+    titled = rows(1).append_column("title_id", pa.array(["a"]).dictionary_encode())
+    assert people.write(DAY, titled, {"b"}) == {}
+    assert list(Path(django_settings.PEOPLE).iterdir()) == []
 
 
 def test_only_published_days_count(db: None) -> None:
@@ -59,7 +77,7 @@ def test_only_published_days_count(db: None) -> None:
     ):
         Release.objects.create(
             kind="segments", title=title, day=day, state=state, metric_version="1",
-            input_digest="", people_file=people.write(day, {"a": table}),
+            input_digest="", people_file=write(day, {"a": table})["a"],
         )  # fmt: skip
     found = people.of(title, [DAY, NEXT, date(2026, 1, 3)])
     assert list(zip(found["day"].to_pylist(), found["viewer"].to_pylist(), strict=True)) == [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engagement.pipeline.publish_people import EPSILON, FAMILIES, noise, published
-from engagement.pipeline.weeks import BINS, Cell, Watchers
+from engagement.pipeline.weeks import BINS, Cell, Coded, Watchers
 
 FLOOR = 50
 DEMOGRAPHICS = FAMILIES[0]
@@ -25,10 +25,10 @@ def audience(viewers: int, seed: int = 1) -> Watchers:
     ages = random.choice(list(SHARES), viewers, p=list(SHARES.values()))
     return Watchers(
         np.arange(1, viewers + 1, dtype=np.uint64),
-        random.choice(["CN", "SG"], viewers, p=[0.9, 0.1]).tolist(),
-        [""] * viewers,
-        ages.tolist(),
-        random.choice(["female", "male"], viewers).tolist(),
+        Coded.of(random.choice(["CN", "SG"], viewers, p=[0.9, 0.1]).tolist()),
+        Coded.of([""] * viewers),
+        Coded.of(ages.tolist()),
+        Coded.of(random.choice(["female", "male"], viewers).tolist()),
         random.integers(0, BINS, viewers),
     )
 
@@ -36,10 +36,10 @@ def audience(viewers: int, seed: int = 1) -> Watchers:
 def with_one_more(who: Watchers, age: str, part: int) -> Watchers:
     return Watchers(
         np.append(who.viewers, np.uint64(10**9)),
-        [*who.territory, "SG"],
-        [*who.region, ""],
-        [*who.age, age],
-        [*who.gender, "male"],
+        Coded.of([*who.territory, "SG"]),
+        Coded.of([*who.region, ""]),
+        Coded.of([*who.age, age]),
+        Coded.of([*who.gender, "male"]),
         np.append(who.part, part),
     )
 

@@ -24,7 +24,7 @@ from engagement.pipeline.publish_people import (
     noise,
     published,
 )
-from engagement.pipeline.weeks import Cell, Watchers
+from engagement.pipeline.weeks import Cell, Coded, Watchers
 
 DEMOGRAPHICS, GEOGRAPHY = FAMILIES
 WORLDS = 300
@@ -47,9 +47,9 @@ NAMED = ("CN", "SG")
 
 
 def who(viewers: list[Viewer]) -> Watchers:
-    territory, region, age, gender, part = zip(*viewers, strict=True)
+    *words, part = zip(*viewers, strict=True)
     hashes = np.arange(len(viewers), dtype=np.uint64)
-    return Watchers(hashes, territory, region, age, gender, np.array(part, np.int64))
+    return Watchers(hashes, *map(Coded.of, words), np.array(part, np.int64))
 
 
 def drawn(family: Family, viewers: list[Viewer]) -> Noised:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import config, njit
+from numba import njit
+from numba.core import config
 
 _HERE = Path(__file__).parent
 

@@ -20,19 +20,12 @@ from datetime import date, timedelta
 from itertools import repeat
 from pathlib import Path
 
-import django
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from django.conf import settings
 
 from bench import segments
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-django.setup()
-
-from engagement.pipeline import engine, people, rollup, weeks  # noqa: E402
-from engagement.pipeline.publish_people import FAMILIES  # noqa: E402
+from engagement.pipeline import engine, rollup
 
 MILLION = 1_000_000
 DEFINITION = Path(__file__).parents[1] / "tests" / "engagement" / "rollup.sql"
@@ -172,6 +165,14 @@ def _cells(days: Days) -> dict[str, float]:
 
 def _families(days: Days) -> dict[str, float]:
     """Days as they are stored, and each title's weeks by age and gender, and by region."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    import django
+    from django.conf import settings
+
+    django.setup()
+    from engagement.pipeline import people, weeks
+    from engagement.pipeline.publish_people import FAMILIES
+
     house = segments.platform(MILLION)
     runtimes = _runtimes(days)
     weeks_of: dict[date, list[str]] = {}
@@ -207,6 +208,7 @@ def _write_cells(partial: rollup.Partial, out: Path) -> None:
         out / f"{partial.day}.parquet",
         compression="none",  # curves are compressed, hashes do not compress
         use_dictionary=["title_id", "territory", "device"],
+        row_group_size=1000,  # what is written is not held
     )
 
 

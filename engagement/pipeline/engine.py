@@ -7,6 +7,7 @@ sessions that are met on the day itself.
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,10 +28,12 @@ from numpy.typing import NDArray
 from engagement.pipeline import session_index
 from engagement.pipeline.rollup import Partial, Rows, count, merge
 
-ROWS_AT_ONCE = 1_000_000
-"""Lines of 64 bytes that one thread holds: a day with more is taken in shares."""
+ROWS_AT_ONCE = 4_000_000
+"""Lines of 48 bytes that one thread holds: a day with more is taken in shares."""
 
 _ONE_DAY = timedelta(days=1)
+_M_MMAP_THRESHOLD = -3  # of malloc.h
+_LARGE_BLOCK = 4 << 20
 _NOBODY = np.zeros(0, np.uint64)
 _WORDS = ("title_id", "device", "territory", "region", "age_band", "gender")
 _COLUMNS = (
@@ -66,6 +69,7 @@ def in_threads(
     days: Iterable[Day], work: Callable[[Day], Result], *, threads: int | None = None
 ) -> Iterator[Result]:
     """What `work` makes of each day, in their order. No more are begun than threads wait for."""
+    _give_memory_back()
     workers = threads or os.cpu_count() or 1
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -75,6 +79,18 @@ def in_threads(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _give_memory_back() -> None:
+    """Have large blocks returned to the system as soon as they are freed.
+
+    After it has freed the first, glibc keeps blocks of up to 32 MB for the next: one day's in
+    each thread, where the other thread's day has none. Measured at 3.2 million rows a day: 1.26
+    GB at most, 1.02 GB with this. Elsewhere nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def roll_up_day(

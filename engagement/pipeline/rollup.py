@@ -304,6 +304,11 @@ class Rows:
         self.count += self._filled
         self._filled = 0
 
+    def take(self) -> Ints:
+        """The lines, which are not held any longer."""
+        lines, self.lines = self.lines, np.empty(0, np.int64)
+        return lines
+
     def runs(self) -> Ints:
         """(blocks, titles + 1): where each title's rows begin, and the last one's end."""
         if self._filled:
@@ -380,7 +385,7 @@ def rollup(
 
 
 def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) -> Partial:
-    """`rollup` of rows that were gathered before."""
+    """`rollup` of rows that were gathered before, which are let go as soon as they are counted."""
     runs = rows.runs()
     if not len(runs):
         return _partial(rows.day, runtimes, [], [[] for _ in WORDS], None)
@@ -389,7 +394,7 @@ def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) 
     sources = np.array(sorted(rows.sources), np.int64)
     result = session_kernel.roll(
         (rows.day - _EPOCH).days,
-        rows.lines,
+        rows.take(),
         runs,
         title_rank,
         ranks,

@@ -170,6 +170,16 @@ def _in_buckets(
 
 
 @compiled
+def _largest(ends: Any, buckets: int) -> int:
+    """How many rows the largest bucket holds."""
+    largest, before = 0, np.int64(0)
+    for b in range(buckets):
+        largest = max(largest, ends[b] - before)
+        before = np.int64(ends[b])
+    return largest
+
+
+@compiled
 def _bucket(key: int, rows: int) -> int:
     """Where among `rows` places a session stands by its hash, in the hashes' order."""
     return np.int64(((np.uint64(key) >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
@@ -600,7 +610,7 @@ def roll(
     """
     titles = len(runtime)
     rank_territory = ranks[0]
-    # scratch, as large as the largest title needs
+    # scratch, as large as the largest title and the largest bucket need
     rows, most = 0, 1
     for t in range(titles):
         of_title = 0
@@ -608,7 +618,7 @@ def roll(
             of_title += runs[run, t + 1] - runs[run, t]
         rows, most = rows + of_title, max(most, of_title)
     g, ends = np.empty(most * LINE, np.int64), np.empty(most + 1, np.int32)
-    scratch = (np.empty(most, np.int64), np.empty(most, np.bool_), np.empty(most, np.int64))
+    scratch = (np.empty(1, np.int64), np.empty(1, np.bool_), np.empty(1, np.int64))
     order = np.empty(most, np.int32)
     local = np.empty(len(rank_territory), np.int64)  # territory -> its place in `dense`, or -1
     dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
@@ -648,6 +658,13 @@ def roll(
             dense = _longer(dense, territories * width * SERIES_COUNT)
         if territories * bits > len(touched):
             touched = _longer(touched, territories * bits)
+        largest = _largest(ends, held)
+        if largest > len(scratch[0]):
+            scratch = (
+                np.empty(largest, np.int64),
+                np.empty(largest, np.bool_),
+                np.empty(largest, np.int64),
+            )
         slots = table[: _size(held)]
         if with_people:
             slots[:] = -1

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -24,11 +24,12 @@ from engagement.pipeline import engine, people, publish, series, spark, staging,
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
 from engagement.pipeline.publish import Stale, Unit
-from engagement.pipeline.publish_danmu import publish_danmu
-from engagement.pipeline.publish_discussion import publish_discussion
+from engagement.pipeline.publish_danmu import DANMU
+from engagement.pipeline.publish_discussion import DISCUSSION
 from engagement.pipeline.publish_fanbases import publish_fanbases
 from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.publish_shares import loose_titles, publish_shares
+from engagement.pipeline.publish_texts import Texts, publish_texts
 from engagement.pipeline.rollup import CellPartial, Input, Partial, cells
 from engagement.pipeline.typical import publish_typical
 from engagement.roles import PUBLISH, acting_as
@@ -93,7 +94,7 @@ def ingest(
 def publish_all(run: Ingest, summary: Summary, holders: Holders, progress: Progress) -> None:
     """Publish every unit that is not as its Sources are, settle days, and end the run."""
     _publish_stale_segments(run, summary, progress)
-    _publish_stale_titles(run, summary, progress)
+    _publish_stale_texts(run, summary, progress)
     _publish_stale_shares(run, summary, progress)
     _settle(summary, progress)
     _publish_series(run, summary, progress)
@@ -244,15 +245,13 @@ def _rejected(told: Input) -> dict[str, object]:
     return found
 
 
-_WHOLE_TITLES = (
-    (Source.Kind.DANMU, staging.danmu_of, publish_danmu),
-    (Source.Kind.DISCUSSION, staging.discussion_of, publish_discussion),
-)
-"""The kinds that are published a title at a time, how their rows are read and published."""
+_TEXTS: tuple[Texts[Any, Any], ...] = (DANMU, DISCUSSION)
 
 
-def _publish_stale_titles(run: Ingest, summary: Summary, progress: Progress) -> None:
-    for kind, rows_of, publish_title in _WHOLE_TITLES:
+def _publish_stale_texts(run: Ingest, summary: Summary, progress: Progress) -> None:
+    until = settled_until()
+    for texts in _TEXTS:
+        kind = texts.kind
         for _ in range(_ATTEMPTS):
             with acting_as(PUBLISH):
                 live = units.live(kind)
@@ -261,7 +260,7 @@ def _publish_stale_titles(run: Ingest, summary: Summary, progress: Progress) -> 
             try:
                 for number, key in enumerate(stale):
                     progress(kind.value, number, len(stale))
-                    rows = rows_of(key, live.of(key))
+                    rows = texts.read(key, live.of(key))
                     digest = units.input_digest(titles[key], rows.digest)
                     with acting_as(PUBLISH):
                         done = Release.objects.filter(
@@ -270,7 +269,15 @@ def _publish_stale_titles(run: Ingest, summary: Summary, progress: Progress) -> 
                         if done and done.input_digest == digest:
                             done.sources.set(live.of(key))
                             continue
-                    publish_title(titles[key], rows, digest, seen=live.ids, ingest=run)
+                    publish_texts(
+                        texts,
+                        titles[key],
+                        rows,
+                        digest,
+                        seen=live.ids,
+                        settled_until=until,
+                        ingest=run,
+                    )
                     summary.duplicates += sum(rows.duplicates.values())
                     summary.releases += 1
                 progress(kind.value, len(stale), len(stale))

@@ -1,8 +1,9 @@
 """Units swapped whole: the facts of a title's days and their Releases.
 
 Everything of a unit happens in one transaction under a lock on its title, in the role of the
-publisher; many titles share one, which costs the disk little more than one title does. A run that
-is killed before leaves Releases STARTED and readers with the old units.
+publisher; many titles may share one, which costs the disk little more than one title does. A run
+that is killed before leaves Releases STARTED and readers with the old units. `swap` is that, and
+what every kind goes through; segments, whose pieces are cut after they are DONE, do the same.
 """
 
 from __future__ import annotations
@@ -67,16 +68,9 @@ def locked(*titles: Title) -> Iterator[None]:
 
 
 def begin(
-    title: Title, kind: str, units: Iterable[tuple[date | None, str]], ingest: Ingest | None
-) -> list[Release]:
-    """Releases STARTED, committed before any work is done on them."""
-    return begin_all(kind, [(title, day, digest) for day, digest in units], ingest)
-
-
-def begin_all(
     kind: str, units: Iterable[tuple[Title, date | None, str]], ingest: Ingest | None
 ) -> list[Release]:
-    """As `begin`, of many titles at once."""
+    """Releases STARTED, committed before any work is done on them."""
     releases = [
         Release(
             kind=kind,
@@ -127,7 +121,7 @@ _DONE = """
 def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> None:
     """DONE, and the units' earlier Releases SUPERSEDED. Inside the transaction of the swap.
 
-    `rows` and `rejected` of the releases are set, of a longer period `until`, of noise `epsilon`;
+    What the releases say of themselves (`rows`, `rejected`, `until`, `epsilon` ...) is set;
     `made_of` are the Sources of each. They are of one kind, and all have a day or none has.
     """
     if not releases:
@@ -177,21 +171,49 @@ def made_of_others(sources: Mapping[UUID, Collection[int]]) -> None:
     copy_in(through, ("release_id", "source_id"), pairs)
 
 
-def check_sources(title: Title, kind: str, seen: frozenset[int]) -> None:
-    """Raises Stale where a Source that holds the title came or went since `seen` was read.
-
-    Called under the title's lock.
-    """
-    _check_sources([title], kind, seen)
-
-
 def _check_sources(titles: Iterable[Title], kind: str, seen: frozenset[int]) -> None:
+    """Raises Stale where a Source that holds one of the titles came or went since `seen` was read.
+
+    Called under the titles' locks.
+    """
     now = frozenset(
         Source.objects.filter(kind=kind, state=Source.State.LIVE).values_list("id", flat=True)
     )
     keys = {title.key for title in titles}
     if any(not keys.isdisjoint(staging.units(source)) for source in now ^ seen):
         raise Stale
+
+
+@contextmanager
+def swap(
+    kind: str,
+    units: Mapping[Title, Iterable[tuple[date | None, str]]],
+    *,
+    seen: frozenset[int] | None = None,
+    made_of: Collection[int] = (),
+    ingest: Ingest | None = None,
+) -> Iterator[list[Release]]:
+    """A block that puts new facts of titles' units in place of the old ones.
+
+    `units` are (day, input digest) by title. Their Releases, in that order, are STARTED before
+    the block and DONE after it, made of the Sources `made_of`; the block says what they hold
+    (`rows`, `rejected` ...). Those of units that another run has published meanwhile it takes out
+    of the list, and they go. In the block one is the publisher, alone on the titles, and
+    everything is committed with its end. Where it raises, or the run is killed, readers keep the
+    old facts and the Releases stay STARTED. `seen` are the live Sources as the units were read:
+    raises Stale where others are now.
+    """
+    begun = begin(
+        kind, [(title, *unit) for title, of_title in units.items() for unit in of_title], ingest
+    )
+    with locked(*units):
+        if seen is not None:
+            _check_sources(units, kind, seen)
+        releases = list(begun)
+        yield releases
+        overtaken = {r.pk for r in begun} - {r.pk for r in releases}
+        Release.objects.filter(pk__in=overtaken).delete()
+        finish(releases, [made_of] * len(releases))
 
 
 def publish_segments(
@@ -208,7 +230,7 @@ def publish_segments(
     that stay STARTED.
     """
     swapped = [(title, unit) for title, days in units.items() for unit in days]
-    releases = begin_all(
+    releases = begin(
         Release.Kind.SEGMENTS, [(title, unit.day, unit.digest) for title, unit in swapped], ingest
     )
     with acting_as(PUBLISH):

@@ -16,43 +16,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engagement import curves
-from engagement.models import DanmuComment, DanmuFact, Ingest, Release, Source, Title
+from engagement.models import DanmuComment, DanmuFact, Release, Title
 from engagement.phrases import MOMENT_S, phrases_of
-from engagement.pipeline.copying import copy_objects
-from engagement.pipeline.publish import begin, check_sources, finish, locked
-from engagement.pipeline.staging import Rows
+from engagement.pipeline import staging
+from engagement.pipeline.publish_texts import Texts
 from engagement.reactions import REACTIONS, reactions
 from engagement.scope import ALL
 from engagement.text import mask, normalised
 
 _ONE_DAY = timedelta(days=1)
 _FEWEST_SENDERS = 3
-
-
-def publish_danmu(
-    title: Title, rows: Rows, digest: str, *, seen: frozenset[int], ingest: Ingest | None = None
-) -> Release:
-    """Swap a title's danmu. `seen` are the live Sources as `rows` were read. Raises Stale."""
-    facts = _facts(title, rows.table)
-    comments = _comments(title, rows.table)
-    (release,) = begin(title, Release.Kind.DANMU, [(None, digest)], ingest)
-    with locked(title):
-        check_sources(title, Source.Kind.DANMU, seen)
-        picked = set(
-            DanmuComment.objects.filter(title=title, picked=True).values_list("text", flat=True)
-        )
-        DanmuFact.objects.filter(title=title).delete()
-        DanmuComment.objects.filter(title=title).delete()
-        for fact in facts:
-            fact.release = release
-        for comment in comments:
-            comment.release = release
-            comment.picked = comment.text in picked
-        copy_objects(facts)
-        copy_objects(comments)
-        release.rows, release.rejected = len(rows.table), rows.rejected()
-        finish([release], [rows.sources])
-    return release
 
 
 def _facts(title: Title, table: pa.Table) -> list[DanmuFact]:
@@ -171,3 +144,14 @@ def _phrases(rows: Sequence[tuple[int | None, date, str, str | None]]) -> list[l
 def _place(comment: DanmuComment) -> tuple[int, date]:
     second = comment.content_second
     return (2**31 if second is None else second, comment.from_day)
+
+
+DANMU = Texts(
+    kind=Release.Kind.DANMU,
+    counted=DanmuFact,
+    written=DanmuComment,
+    metrics=("comments",),
+    read=staging.danmu_of,
+    count=_facts,
+    write=_comments,
+)

@@ -12,40 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from engagement.models import DiscussionFact, DiscussionPost, Ingest, Release, Source, Title
-from engagement.pipeline.copying import copy_objects
-from engagement.pipeline.publish import begin, check_sources, finish, locked
-from engagement.pipeline.staging import Rows
+from engagement.models import DiscussionFact, DiscussionPost, Release, Title
+from engagement.pipeline import staging
+from engagement.pipeline.publish_texts import Texts
 from engagement.scope import ALL
 from engagement.text import mask, normalised
 
 _ONE_DAY = timedelta(days=1)
-
-
-def publish_discussion(
-    title: Title, rows: Rows, digest: str, *, seen: frozenset[int], ingest: Ingest | None = None
-) -> Release:
-    """Swap a title's discussion. `seen` are the live Sources as `rows` were read. Raises Stale."""
-    facts = _facts(title, rows.table)
-    posts = _posts(title, rows.table)
-    (release,) = begin(title, Release.Kind.DISCUSSION, [(None, digest)], ingest)
-    with locked(title):
-        check_sources(title, Source.Kind.DISCUSSION, seen)
-        picked = set(
-            DiscussionPost.objects.filter(title=title, picked=True).values_list("text", flat=True)
-        )
-        DiscussionFact.objects.filter(title=title).delete()
-        DiscussionPost.objects.filter(title=title).delete()
-        for fact in facts:
-            fact.release = release
-        for post in posts:
-            post.release = release
-            post.picked = post.text in picked
-        copy_objects(facts)
-        copy_objects(posts)
-        release.rows, release.rejected = len(rows.table), rows.rejected()
-        finish([release], [rows.sources])
-    return release
 
 
 def _columns(table: pa.Table, *names: str) -> list[tuple[Any, ...]]:
@@ -104,3 +77,14 @@ def _posts(title: Title, table: pa.Table) -> list[DiscussionPost]:
                 )
             )
     return posts
+
+
+DISCUSSION = Texts(
+    kind=Release.Kind.DISCUSSION,
+    counted=DiscussionFact,
+    written=DiscussionPost,
+    metrics=("posts", "replies", "likes"),
+    read=staging.discussion_of,
+    count=_facts,
+    write=_posts,
+)

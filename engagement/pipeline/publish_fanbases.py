@@ -42,7 +42,7 @@ from engagement.pipeline.fansets import (
 )
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.noise import two_sided_geometric
-from engagement.pipeline.publish import begin_all, finish, locked
+from engagement.pipeline.publish import swap
 from engagement.pipeline.publish_people import SCALE as PEOPLE_SCALE
 from engagement.pipeline.publish_people import Subject, kept
 from engagement.roles import PUBLISH, acting_as
@@ -349,23 +349,20 @@ def _publish(prepared: Sequence[Prepared], window: Window, ingest: Ingest | None
     """Store a window's fan sets of many titles, all in one transaction."""
     if not prepared:
         return []
-    digests = [(p.period.title, window.since, f"{window} draw {p.period.draw}") for p in prepared]
-    releases = begin_all(Release.Kind.FANBASES, digests, ingest)
-    with locked(*(p.period.title for p in prepared)):
+    units = {p.period.title: [(window.since, f"{window} draw {p.period.draw}")] for p in prepared}
+    with swap(Release.Kind.FANBASES, units, ingest=ingest) as releases:
         stood = dict(
             NoisedTable.objects.filter(
                 title__in=[p.period.title for p in prepared], fan_set=None, family=FAMILY,
                 from_day=window.since, until=window.until,
             ).values_list("title_id").annotate(last=Max("draw"))
         )  # fmt: skip
-        done: list[tuple[Prepared, Release]] = []
-        beaten: list[Release] = []  # another run drew meanwhile
-        for each, release in zip(prepared, releases, strict=True):
-            if stood.get(each.period.title.pk, 0) < each.period.draw:
-                done.append((each, release))
-            else:
-                beaten.append(release)
-        Release.objects.filter(pk__in=[r.pk for r in beaten]).delete()
+        done = [
+            (each, release)
+            for each, release in zip(prepared, releases, strict=True)
+            if stood.get(each.period.title.pk, 0) < each.period.draw
+        ]
+        releases[:] = [release for _, release in done]
         FanbaseFact.objects.filter(
             title__in=[p.period.title for p, _ in done], from_day=window.since
         ).delete()
@@ -377,8 +374,7 @@ def _publish(prepared: Sequence[Prepared], window: Window, ingest: Ingest | None
         # not by COPY, which the row-level security of this table rules out
         FanbaseFact.objects.bulk_create([fact for p, _ in done for fact in p.facts], _BATCH)
         copy_objects([_table(p) for p, _ in done])
-        finish([r for _, r in done], [[] for _ in done])
-    return [r for _, r in done]
+    return releases
 
 
 def _table(prepared: Prepared) -> NoisedTable:

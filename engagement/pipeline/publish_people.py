@@ -37,7 +37,7 @@ from engagement.pipeline.episodes import episodes
 from engagement.pipeline.groups import Group
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.noise import two_sided_geometric, variance
-from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.publish import swap
 from engagement.pipeline.weeks import Cell, Watchers
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL, Window
@@ -245,18 +245,15 @@ def _publish(
     """Store a family's draws and what is published of them, all in one transaction."""
     if not draws:
         return []
-    digests = [(d.window.since, f"{d.window} draw {d.number}") for d in draws]
-    releases = begin(subject.title, family.name, digests, ingest)
-    with locked(subject.title):
+    units = {subject.title: [(d.window.since, f"{d.window} draw {d.number}") for d in draws]}
+    with swap(family.name, units, ingest=ingest) as releases:
         stood = _stand(subject.title, family)
-        done: list[tuple[Draw, Release]] = []
-        beaten: list[Release] = []  # another run drew meanwhile
-        for draw, release in zip(draws, releases, strict=True):
-            if stood.get(draw.window, 0) < draw.number:
-                done.append((draw, release))
-            else:
-                beaten.append(release)
-        Release.objects.filter(pk__in=[r.pk for r in beaten]).delete()
+        done = [
+            (draw, release)
+            for draw, release in zip(draws, releases, strict=True)
+            if stood.get(draw.window, 0) < draw.number
+        ]
+        releases[:] = [release for _, release in done]
         copy_objects([_table(subject.title, family, draw) for draw, _ in done])
         family.model._default_manager.filter(
             title=subject.title, from_day__in=[draw.window.since for draw, _ in done]
@@ -268,8 +265,7 @@ def _publish(
             release.rows, release.until = len(rows), draw.window.until
             release.epsilon = 2 * EPSILON
         copy_objects(facts)
-        finish([r for _, r in done], [[] for _ in done])
-    return [r for _, r in done]
+    return releases
 
 
 def _stand(title: Title, family: Family) -> dict[Window, int]:

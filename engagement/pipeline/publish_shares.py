@@ -6,8 +6,8 @@ floor (new_viewers.py), on the row of the piece's last day. Who shared ended at 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -17,14 +17,17 @@ from django.conf import settings
 from django.db import connection
 
 from engagement import curves
-from engagement.models import Ingest, Release, SharingFact, SharingOffset, Source, Title
+from engagement.models import Ingest, Release, SharingFact, SharingOffset, Title
 from engagement.pipeline import staging
 from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.new_viewers import Piece, pieces
-from engagement.pipeline.publish import begin, check_sources, finish, locked
+from engagement.pipeline.publish import swap
+from engagement.pipeline.restate import Key, Totals, day_totals, restate
 from engagement.pipeline.staging import Rows
 from engagement.pipeline.units import input_digest
 from engagement.scope import ALL
+
+FAMILY = "sharing"
 
 _ONE_DAY = timedelta(days=1)
 
@@ -72,19 +75,36 @@ def publish_shares(
         for day, (digest, count) in staging.shares_by_day(rows).items()
     }
     changed = _changed(title, counted)
-    releases = begin(
-        title, Release.Kind.SHARES, [(day, unit.digest) for day, unit in changed.items()], ingest
-    )
-    with locked(title):
-        check_sources(title, Source.Kind.SHARES, seen)
+    units = {title: [(day, unit.digest) for day, unit in changed.items()]}
+    with swap(Release.Kind.SHARES, units, seen=seen, made_of=made_of, ingest=ingest) as releases:
+        before, pieces_before = _totals(title, settled_until), _piece_totals(title)
         for release, unit in zip(releases, changed.values(), strict=True):
             release.rows = unit.rows
-        finish(releases, [made_of] * len(releases))
         _protect(title, cells, settled_until)
-        of_day = {r.day: r for r in _done(title)}
-        _say_made_of(list(of_day.values()), rows, made_of)
+        of_day = {r.day: r for r in (*_done(title), *releases) if r.day is not None}
+        _say_made_of(of_day, rows, made_of, frozenset(changed))
         _swap(title, cells, offsets, of_day, frozenset(changed))
+        restate(title, FAMILY, before, _totals(title, settled_until), of_day)
+        restate(title, FAMILY, pieces_before, _piece_totals(title), of_day)
     return releases
+
+
+def _totals(title: Title, settled_until: date) -> Totals:
+    """Shares and visits of settled days, which are exact, over all channels."""
+    return day_totals(SharingFact, title, ("shares", "visits"), settled_until)
+
+
+def _piece_totals(title: Title) -> Totals:
+    """The new viewers that stand published, by the days of their pieces, over all channels.
+
+    Of what is withheld nothing is told: not of the old number, nor of the new one.
+    """
+    totals: dict[Key, Counter[str]] = defaultdict(Counter)
+    for of_channel in _kept(title).values():
+        for piece in of_channel:
+            for territory, brought in piece.shown.items():
+                totals[piece.since, piece.until, territory]["new_viewers"] += brought
+    return totals
 
 
 def loose_titles(settled_until: date) -> list[str]:
@@ -117,12 +137,19 @@ def _done(title: Title) -> list[Release]:
     )
 
 
-def _say_made_of(releases: Sequence[Release], rows: Rows, made_of: frozenset[int]) -> None:
-    """Every day is made of all Sources of the title. The first says how many copies there are."""
-    for number, release in enumerate(releases):
-        release.sources.set(made_of)
+def _say_made_of(
+    of_day: Mapping[date, Release], rows: Rows, made_of: frozenset[int], changed: frozenset[date]
+) -> None:
+    """Every day is made of all Sources of the title. The first says how many copies there are.
+
+    The Releases of changed days are written when they are DONE.
+    """
+    for number, day in enumerate(sorted(of_day)):
+        release = of_day[day]
         release.rejected = {} if number else rows.rejected()
-        release.save(update_fields=["rejected"])
+        if day not in changed:
+            release.sources.set(made_of)
+            release.save(update_fields=["rejected"])
 
 
 def _changed(title: Title, counted: Mapping[date, _Unit]) -> dict[date, _Unit]:
@@ -210,7 +237,7 @@ def _swap(
     title: Title,
     cells: Mapping[Place, Cell],
     offsets: Mapping[tuple[date, str], _Offset],
-    releases: Mapping[date | None, Release],
+    releases: Mapping[date, Release],
     changed: frozenset[date],
 ) -> None:
     """Make the rows of changed days anew; of the others those alone that are not as stored."""
@@ -258,7 +285,7 @@ def _fact(title: Title, place: Place, cell: Cell, release: Release) -> SharingFa
 def _offset_facts(
     title: Title,
     offsets: Mapping[tuple[date, str], _Offset],
-    releases: Mapping[date | None, Release],
+    releases: Mapping[date, Release],
     changed: frozenset[date],
 ) -> Iterable[SharingOffset]:
     for (day, territory), offset in sorted(offsets.items()):

@@ -7,10 +7,10 @@ them stands beside, by title, territory and metric.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
-from django.db import connection
+from django.db import connection, models
 from django.db.models import QuerySet, Sum
 
 from engagement.models import (
@@ -67,6 +67,27 @@ def viewing_totals(
                 cells = found.setdefault(title, {})
                 cells[since, until, territory] = dict(zip(METRICS, totals, strict=True))
     return {t: found[t.pk] for t in days if t.pk in found}
+
+
+def day_totals(
+    facts: type[models.Model], title: Title, metrics: Sequence[str], settled_until: date
+) -> Totals:
+    """The totals of a title's settled days as they stand published in a table of exact counts.
+
+    By day and territory, over whatever else the table's rows are apart by (channels of shares).
+    A cell of nothing is none: a row may stand for another of its numbers alone.
+    """
+    rows = (
+        facts._default_manager.filter(title=title, from_day__lt=settled_until)
+        .order_by()
+        .values_list("from_day", "until", "territory")
+        .annotate(*(Sum(metric) for metric in metrics))
+    )
+    return {
+        (since, until, territory): dict(zip(metrics, map(int, totals), strict=True))
+        for since, until, territory, *totals in rows
+        if any(totals)
+    }
 
 
 def restate(

@@ -26,7 +26,7 @@ from engagement.pipeline import people_days, sketches
 from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.episodes import episodes
 from engagement.pipeline.people_days import TitleDay
-from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.publish import locked, swap
 from engagement.pipeline.restate import closed_days
 from engagement.pipeline.sketches import Viewers
 from engagement.roles import PUBLISH, acting_as
@@ -192,8 +192,8 @@ def publish_series(
         last = _last(episodes(series))
     if not days:
         return []
-    releases = begin(series, Release.Kind.SEGMENTS, [(d.day, d.digest) for d in days], ingest)
-    with locked(series):
+    units = {series: [(d.day, d.digest) for d in days]}
+    with swap(Release.Kind.SEGMENTS, units, ingest=ingest) as releases:
         closed = closed_days(d.day for d in days)
         swapped = [(d, r) for d, r in zip(days, releases, strict=True) if d.day not in closed]
         crowds = _crowds({d.day: {t.pk for t in d.counted} for d, _ in swapped}, last)
@@ -209,7 +209,6 @@ def publish_series(
             release.rows = len(of_day)
             facts += of_day
         copy_objects(facts)
-        finish(releases, [[] for _ in releases])
         _cut(series, crowds, last, {d.day for d, _ in swapped}, settled_until)
     return releases
 

@@ -36,7 +36,7 @@ from engagement.pipeline import sketches
 from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.fansets import none_dominant
 from engagement.pipeline.holders import Holders
-from engagement.pipeline.publish import begin, finish, locked
+from engagement.pipeline.publish import swap
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import Window
 
@@ -203,15 +203,14 @@ def publish_typical(
 def _publish(
     title: Title, facts: Mapping[Window, Sequence[TypicalFact]], ingest: Ingest | None
 ) -> list[Release]:
-    releases = begin(title, Release.Kind.TYPICAL, [(w.since, str(w)) for w in facts], ingest)
-    with locked(title):
+    units = {title: [(week.since, str(week)) for week in facts]}
+    with swap(Release.Kind.TYPICAL, units, ingest=ingest) as releases:
         TypicalFact.objects.filter(title=title, from_day__in=[w.since for w in facts]).delete()
         for (week, of_week), release in zip(facts.items(), releases, strict=True):
             for fact in of_week:
                 fact.release = release
             release.rows, release.until = len(of_week), week.until
         copy_objects([fact for of_week in facts.values() for fact in of_week])
-        finish(releases, [[] for _ in releases])
     return releases
 
 

@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from engagement.families import METRIC_VERSION
@@ -31,6 +32,7 @@ from engagement.scope import ALL
 
 _ONE_DAY = timedelta(days=1)
 _LOCK = 0x0DA1  # beside the title's id: the class of our advisory locks
+_PUBLISHING = 0  # no title's id: shared by all who swap
 
 
 class Stale(Exception):
@@ -57,14 +59,22 @@ def locked(*titles: Title) -> Iterator[None]:
     """A transaction as the publisher, alone on the titles.
 
     Always in the order of their ids: two that want some of the same wait, and never in a circle.
+    Which months are closed does not change meanwhile.
     """
     with acting_as(PUBLISH):
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [_LOCK, _PUBLISHING])
             cursor.execute(
                 "SELECT count(pg_advisory_xact_lock(%s, id)) FROM unnest(%s::integer[]) AS id",
                 [_LOCK, sorted(t.pk for t in titles)],
             )
         yield
+
+
+def hold_publishing() -> None:
+    """Wait for the swaps under way, and let none begin until the open transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, _PUBLISHING])
 
 
 def begin(
@@ -160,6 +170,17 @@ def finish(releases: Sequence[Release], made_of: Sequence[Iterable[int]]) -> Non
     )
 
 
+def give_up_begun(run: Ingest) -> None:
+    """Releases STARTED by the run or before it, of a run that has published all there is.
+
+    They were given up, or their runs were killed. One that is still under way ends DONE even so.
+    """
+    begun = Q(ingest=run) | Q(started_at__lt=run.started_at)
+    Release.objects.filter(begun, state=Release.State.STARTED).update(
+        state=Release.State.SUPERSEDED
+    )
+
+
 def made_of_others(sources: Mapping[UUID, Collection[int]]) -> None:
     """Of Releases whose rows are the same, write the Sources they are made of now."""
     pairs = [(release, source) for release, made_of in sources.items() for source in made_of]
@@ -197,22 +218,20 @@ def swap(
 
     `units` are (day, input digest) by title. Their Releases, in that order, are STARTED before
     the block and DONE after it, made of the Sources `made_of`; the block says what they hold
-    (`rows`, `rejected` ...). Those of units that another run has published meanwhile it takes out
-    of the list, and they go. In the block one is the publisher, alone on the titles, and
-    everything is committed with its end. Where it raises, or the run is killed, readers keep the
-    old facts and the Releases stay STARTED. `seen` are the live Sources as the units were read:
-    raises Stale where others are now.
+    (`rows`, `rejected` ...), and takes out of the list those of units that another run has
+    published meanwhile, or left no room for. In the block one is the publisher, alone on the
+    titles, and everything is committed with its end. Where it raises, or the run is killed,
+    readers keep the old facts. Releases that are not DONE then stay STARTED, until a run has come
+    to its end. `seen` are the live Sources as the units were read: raises Stale where others are
+    now.
     """
-    begun = begin(
+    releases = begin(
         kind, [(title, *unit) for title, of_title in units.items() for unit in of_title], ingest
     )
     with locked(*units):
         if seen is not None:
             _check_sources(units, kind, seen)
-        releases = list(begun)
         yield releases
-        overtaken = {r.pk for r in begun} - {r.pk for r in releases}
-        Release.objects.filter(pk__in=overtaken).delete()
         finish(releases, [made_of] * len(releases))
 
 

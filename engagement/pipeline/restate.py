@@ -178,15 +178,3 @@ def _by_territory(
 ) -> dict[str, dict[str, int]]:
     sums = rows.order_by().values_list("territory").annotate(*(Sum(m) for m in MONEY))
     return {t: dict(zip(MONEY, map(int, totals), strict=True)) for t, *totals in sums}
-
-
-class NotSettled(Exception):
-    """A month that still changes cannot be closed."""
-
-
-def close_month(month: date, *, by: str, settled_until: date) -> ClosedMonth:
-    """Close a month for settlement. Raises NotSettled; a closed one stays as it is."""
-    window = month_of(month)
-    if settled_until < window.until:
-        raise NotSettled(f"{window.since:%Y-%m} has days that have not settled yet")
-    return ClosedMonth.objects.get_or_create(month=window.since, defaults={"closed_by": by})[0]

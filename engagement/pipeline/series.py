@@ -45,6 +45,17 @@ def all_series() -> list[Title]:
 # --- who carried on ------------------------------------------------------------------------------
 
 
+def followers(series: Title) -> list[Title]:
+    """The episodes that have one before them."""
+    return episodes(series)[1:]
+
+
+def uncounted(episode: Title) -> set[date]:
+    """The days of an episode on which nobody has counted yet who carried on to it."""
+    empty = ViewingFact.objects.filter(title=episode, device=ALL, carried_on=None)
+    return set(empty.values_list("from_day", flat=True))
+
+
 def count_carried_on(series: Title) -> int:
     """Fill what is empty of the series' episodes; how many days were counted.
 
@@ -61,9 +72,8 @@ def count_carried_on(series: Title) -> int:
     counted = 0
     for before, episode in pairwise(order):
         with acting_as(PUBLISH):
-            empty = ViewingFact.objects.filter(title=episode, device=ALL, carried_on=None)
             days = {day for day, titles in changed.items() if episode.pk in titles}
-            days.update(empty.values_list("from_day", flat=True))
+            days |= uncounted(episode)
             days -= closed_days(days)
         if days:
             _count_days(before, episode, sorted(days))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from engagement.pipeline.restate import NotSettled, close_month
+from engagement.pipeline.closing import NotSettled, close_month
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
 

@@ -125,7 +125,8 @@ class Release(models.Model):
 
     One row a version: a unit that is published again gets a new Release, and facts point at
     the one they come from. STARTED without DONE is a run that was killed; its facts were never
-    visible, since they are swapped in the transaction that writes DONE.
+    visible, since they are swapped in the transaction that writes DONE. The next run that comes
+    to its end leaves it SUPERSEDED.
     """
 
     class Kind(models.TextChoices):

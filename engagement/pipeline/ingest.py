@@ -100,6 +100,7 @@ def publish_all(run: Ingest, summary: Summary, holders: Holders, progress: Progr
     _publish_series(run, summary, progress)
     _publish_protected(holders, run, summary, progress)
     with acting_as(PUBLISH):
+        publish.give_up_begun(run)
         _count_duplicates(run)
         run.finished_at = timezone.now()
         run.summary = summary.as_json()

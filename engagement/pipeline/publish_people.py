@@ -247,11 +247,13 @@ def _publish(
         return []
     units = {subject.title: [(d.window.since, f"{d.window} draw {d.number}") for d in draws]}
     with swap(family.name, units, ingest=ingest) as releases:
-        stood = _stand(subject.title, family)
+        last, periods = _last_draws(subject.title, family), _published(subject)
         done = [
             (draw, release)
             for draw, release in zip(draws, releases, strict=True)
-            if stood.get(draw.window, 0) < draw.number
+            if draw.number > last.get(draw.window, 0)
+            # another run may have come to other periods, of more viewers: they must not overlap
+            and not any(p != draw.window and p.common(draw.window) for p in periods)
         ]
         releases[:] = [release for _, release in done]
         copy_objects([_table(subject.title, family, draw) for draw, _ in done])
@@ -268,7 +270,7 @@ def _publish(
     return releases
 
 
-def _stand(title: Title, family: Family) -> dict[Window, int]:
+def _last_draws(title: Title, family: Family) -> dict[Window, int]:
     """The last draw of each period."""
     last = (
         NoisedTable.objects.filter(title=title, family=family.name)

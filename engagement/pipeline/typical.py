@@ -153,12 +153,16 @@ def due(title: Title, settled_until: date) -> Due:
         while monday < until:
             territories[monday].add(territory)
             monday += _WEEK
-    done = set(TypicalFact.objects.filter(title=title).values_list("from_day", flat=True))
     return {
         Window(monday, monday + _WEEK): frozenset(territories[monday])
-        for monday in sorted(territories.keys() - done)
+        for monday in sorted(territories.keys() - _published(title))
         if monday + _WEEK <= settled_until
     }
+
+
+def _published(title: Title) -> set[date]:
+    """The Mondays of the weeks that have something typical."""
+    return set(TypicalFact.objects.filter(title=title).values_list("from_day", flat=True))
 
 
 def like(title: Title) -> list[Title]:
@@ -205,12 +209,18 @@ def _publish(
 ) -> list[Release]:
     units = {title: [(week.since, str(week)) for week in facts]}
     with swap(Release.Kind.TYPICAL, units, ingest=ingest) as releases:
-        TypicalFact.objects.filter(title=title, from_day__in=[w.since for w in facts]).delete()
-        for (week, of_week), release in zip(facts.items(), releases, strict=True):
-            for fact in of_week:
+        published = _published(title)  # by another run too, meanwhile
+        done = [
+            (week, release)
+            for week, release in zip(facts, releases, strict=True)
+            if week.since not in published
+        ]
+        releases[:] = [release for _, release in done]
+        for week, release in done:
+            for fact in facts[week]:
                 fact.release = release
-            release.rows, release.until = len(of_week), week.until
-        copy_objects([fact for of_week in facts.values() for fact in of_week])
+            release.rows, release.until = len(facts[week]), week.until
+        copy_objects([fact for week, _ in done for fact in facts[week]])
     return releases
 
 

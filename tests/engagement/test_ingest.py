@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from engagement import curves
 from engagement.models import (
@@ -29,6 +24,7 @@ from engagement.models import (
 )
 from engagement.pipeline import publish
 from engagement.pipeline.landing import Refused
+from tests.engagement import apart
 from tests.engagement.one_film import (
     DAY,
     FILM,
@@ -41,30 +37,6 @@ from tests.engagement.one_film import (
     viewing,
     watched,
 )
-
-PROJECT = Path(__file__).parents[2]
-
-
-KILLED = """
-import os, signal, sys
-import django
-django.setup()
-from django.conf import settings
-from pathlib import Path
-settings.STAGING, settings.SOURCES = Path(sys.argv[1]) / "staged", Path(sys.argv[1]) / "sources"
-settings.PEOPLE = Path(sys.argv[1]) / "people"
-settings.PUBLISHER_KEY = b"test key"
-settings.DATABASES["default"]["NAME"] = sys.argv[3]
-from engagement.formats import Options
-from engagement.pipeline import publish, sketches
-from engagement.pipeline.ingest import ingest
-swap = publish.cut
-def killed(*args):
-    swap(*args)
-    os.kill(os.getpid(), signal.SIGKILL)
-publish.cut = killed
-ingest([Path(sys.argv[2])], Options())
-"""
 
 
 @pytest.mark.django_db
@@ -291,15 +263,7 @@ def test_a_killed_ingest_leaves_the_old_unit_and_the_next_one_finishes(
     ingest(folder)
     before = facts()
     land(folder, "segments.csv", watched(130, first=30))
-    name = connection.settings_dict["NAME"]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "var"), str(folder), name],
-        cwd=PROJECT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_LOGIN": "owner"},
-        capture_output=True,
-        timeout=60,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    apart.killed(tmp_path, "ingest", folder, at="cut")
     assert facts() == before
     states = Release.objects.filter(kind="segments").values_list("state", flat=True)
     assert sorted(states) == ["done", "started"]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,31 +11,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from engagement.models import NoisedTable, Release, Restatement, Title, ViewingFact
+from tests.engagement import apart
 from tests.engagement.one_film import DANMU, FILM, comment, facts, ingest, land, watched
-
-PROJECT = Path(__file__).parents[2]
-
-KILLED = """
-import os, signal, sys
-import django
-django.setup()
-from pathlib import Path
-from django.conf import settings
-var = Path(sys.argv[1])
-settings.STAGING, settings.SOURCES = var / "staged", var / "sources"
-settings.PEOPLE = var / "people"
-settings.PUBLISHER_KEY = b"test key"
-settings.DATABASES["default"]["NAME"] = sys.argv[2]
-from engagement.pipeline import publish
-from engagement.pipeline.holders import Holders
-from engagement.pipeline.rebuild import rebuild
-publish.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-rebuild(Holders())
-"""
 
 
 @pytest.fixture
@@ -139,17 +115,7 @@ def test_a_rebuild_killed_in_the_middle_leaves_the_old_and_is_done_by_the_next(
     land(landing, "segments.csv", watched(150))
     ingest(landing)
     before = facts()
-    killed = subprocess.run(
-        [
-            sys.executable, "-c", KILLED, str(tmp_path / "var"),
-            str(connection.settings_dict["NAME"]),
-        ],
-        cwd=PROJECT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_LOGIN": "owner"},
-        capture_output=True,
-        timeout=60,
-    )  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    apart.killed(tmp_path, "rebuild", at="swapped")
     assert facts() == before
     assert ingest(landing).releases == 1
     assert facts() == before

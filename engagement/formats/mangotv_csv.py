@@ -1,7 +1,8 @@
 """CSV of Mango TV's comments with what they reply to.
 
 Times are only as the page showed them ("1小时前"), which is no time: rows need --day. A reply
-names what it answers by text and author; where that post is in the file it is its parent.
+names what it answers by text and author; where that post is in the file it is its parent. Its
+ids are Mango TV's, marked as such: those of the platform's own posts are another space.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     ragged = [(int(line), "video_id is no number") for line in grid.lines[~whole]]
     kept = {n: [c for c, good in zip(column, whole, strict=True) if good]
             for n, column in cells.items()}  # fmt: skip
+    kept["comment_id"] = [f"mangotv:{own}" if own else own for own in kept["comment_id"]]
     posts = discussion.Posts(
         lines=grid.lines[whole],
         title_id=danmu.title_column(file, int(whole.sum()), kept["video_id"], options, reading),

@@ -247,7 +247,8 @@ ORDER BY day, post_id, line
 def discussion_of(title: str, sources: Iterable[int]) -> Rows:
     """A title's live posts over all `sources`; a row counts once by post_id.
 
-    Deleted posts are left out. Raises Missing.
+    An id is one of its title: the same under another title is another post. Deleted
+    posts are left out. Raises Missing.
     """
     columns = ["post_id", "parent_id", "day", "text", "likes", "author_id", "territory"]
     return _rows(_DISCUSSION, "discussion", title, sources, columns)
@@ -272,7 +273,10 @@ _SHARE_COLUMNS = ["share_id", "day", "channel", "offset_s", "visits", "new_viewe
 
 
 def shares_of(title: str, sources: Iterable[int]) -> Rows:
-    """A title's shares over all `sources`; of one share_id the row landed last. Raises Missing."""
+    """A title's shares over all `sources`; of one share_id the row landed last.
+
+    An id is one of its title, as with posts. Raises Missing.
+    """
     return _rows(_SHARES, "shares", title, sources, _SHARE_COLUMNS)
 
 

@@ -93,6 +93,53 @@ def test_a_post_counts_once_as_the_file_landed_last_says(folder: Path) -> None:
 
 
 @pytest.mark.django_db
+def test_a_post_or_share_of_one_id_counts_once_in_each_title_that_has_it(folder: Path) -> None:
+    with (folder / "titles.csv").open("a") as titles:
+        titles.write("other,film,另,Other,100,2024-09-01,,,,,\n")
+
+    def of_other(row: str) -> str:
+        return row.replace("film,", "other,", 1)
+
+    # the second file moves the first post and share to the other title, and has the rest again
+    land(folder, "discussion-1.csv", [post("p1", "好", "a1"), post("p2", "好", "a2")], POSTS)
+    moved = [of_other(post("p1", "好", "a1")), post("p2", "好", "a2", likes=3)]
+    land(folder, "discussion-2.csv", moved, POSTS)
+    land(folder, "shares-1.csv", [share("s1", 1), share("s2", 2)], SHARES)
+    land(folder, "shares-2.csv", [of_other(share("s1", 1)), share("s2", 9)], SHARES)
+    ingest(folder)
+
+    def counted() -> dict[str, tuple[int, int]]:
+        facts = SharingFact.objects.filter(territory="*", shares__gt=0)
+        shares = dict(facts.values_list("title__key", "shares"))
+        posts = DiscussionFact.objects.filter(territory="*").values_list("title__key", "posts")
+        return {title: (n, shares[title]) for title, n in posts}
+
+    assert counted() == {"film": (2, 2), "other": (1, 1)}
+    # what was under the wrong title is taken from it by its own file
+    land(folder, "discussion-1.csv", [post("p2", "好", "a2")], POSTS)
+    land(folder, "shares-1.csv", [share("s2", 2)], SHARES)
+    ingest(folder)
+    assert counted() == {"film": (1, 1), "other": (1, 1)}
+
+
+@pytest.mark.django_db
+def test_another_platforms_post_of_the_same_number_is_another_post(folder: Path) -> None:
+    land(folder, "discussion.csv", [post("105", "好看", "a1")], POSTS)
+    ingest(folder)
+    crawl = (
+        "comment_id,video_id,relative_time_as_shown,device,likes,user_pseudonym,text,"
+        "reply_to_text,reply_to_user_pseudonym,reply_to_likes"
+    )
+    rows = ["105,1,1小时前,phone,0,u1,不错,,,", "106,1,1小时前,phone,0,u2,同意,不错,u1,0"]
+    path = land(folder.parent, "mango.csv", rows, crawl)
+    ingest(path, title="film", day=DAY)
+    assert days() == [(DAY, "*", 2, 1, 0), (DAY, "CN", 2, 1, 0)]
+    assert DiscussionPost.objects.get(text="不错").replies == 1
+    again = land(folder.parent, "mango-again.csv", rows, crawl)
+    assert ingest(again, title="film", day=DAY).releases == 0
+
+
+@pytest.mark.django_db
 def test_a_withdrawn_discussion_is_gone(folder: Path) -> None:
     land(folder, "discussion.csv", [post("p1", "好")], POSTS)
     ingest(folder)

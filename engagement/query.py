@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from engagement.families import Resource, Result
-from engagement.families.read import Read, block_arrays, child_arrays, children_of, fetch
+from engagement.families.read import (
+    COUNTING_VIEWS,
+    Read,
+    block_arrays,
+    child_arrays,
+    children_of,
+    fetch,
+)
 from engagement.families.registry import READERS, RESOURCES, VIEW_OF_FAMILY
 from engagement.models import Title
 from engagement.roles import READER, acting_as
@@ -193,7 +200,7 @@ def _measured_of_family(scope: Scope, title_id: int, family: str) -> Window | No
     if not blocks or family not in VIEW_OF_FAMILY:
         return None
     view = VIEW_OF_FAMILY[family]
-    counted = child_arrays(view, _reaches(scope, sorted(scope.titles()), family))
+    counted = child_arrays(view, _countable(scope, family))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         [(since, until)] = fetch(
             # the view's name is this module's own, never a caller's
@@ -300,12 +307,38 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
 
 def _children(series: Title, resource: Resource, scope: Scope) -> dict[int, tuple[Part, ...]]:
     """What is granted of each of a series' children for the resource's family."""
-    families = [resource.family]
-    children = Title.objects.filter(parent_id=series.pk, pk__in=scope.titles())
+    families, counting = [resource.family], scope.counting()
+    children = Title.objects.filter(parent_id=series.pk, pk__in=counting.titles())
     return {
-        child: scope.reach(child, families, scope.granted(child, families))
+        child: counting.reach(child, families, counting.granted(child, families))
         for child in children.values_list("pk", flat=True)
     }
+
+
+def children_behind(query: Query, scope: Scope) -> dict[int, tuple[Part, ...]]:
+    """The granted blocks of the children that a series' own rows in the answer may count.
+
+    Of each child that is granted any of the query's blocks. None for a title that is no series,
+    and for a resource in which series have no rows of their own.
+    """
+    resource = resource_for(query.resource)
+    if VIEW_OF_FAMILY[resource.family] not in COUNTING_VIEWS or resource.computed_from:
+        return {}
+    series = Title.objects.filter(pk=query.title_id, kind=Title.Kind.SERIES).first()
+    if series is None:
+        return {}
+    found = {}
+    for child, blocks in _children(series, resource, scope).items():
+        parts = {
+            Part(part.territory, window)
+            for part in query.parts or ()
+            for block in blocks
+            if block.territory in (ALL, part.territory)
+            if (window := block.window.common(part.window)) is not None
+        }
+        if parts:
+            found[child] = tuple(sorted(parts))
+    return found
 
 
 def measured_each(
@@ -317,9 +350,7 @@ def measured_each(
         for family in (VIEW_OF_FAMILY if families is None else families)
     }
     counted = {
-        family: child_arrays(
-            VIEW_OF_FAMILY[family], _reaches(scope, sorted(scope.titles()), family)
-        )
+        family: child_arrays(VIEW_OF_FAMILY[family], _countable(scope, family))
         for family, blocks in reaches.items()
         if blocks
     }
@@ -352,6 +383,12 @@ def measured_each(
                 known = windows.get(title_id, Window(since, until))
                 windows[title_id] = Window(min(known.since, since), max(known.until, until))
     return windows
+
+
+def _countable(scope: Scope, family: str) -> list[tuple[int, Part]]:
+    """What is granted of every title that a series' own row may count."""
+    counting = scope.counting()
+    return _reaches(counting, sorted(counting.titles()), family)
 
 
 def _reaches(scope: Scope, title_ids: Iterable[int], family: str) -> list[tuple[int, Part]]:

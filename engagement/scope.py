@@ -119,11 +119,21 @@ class Entitled:
 
 @dataclass(frozen=True)
 class Scope:
-    """What one partner may see through one exit, as of the moment it was made."""
+    """What one partner may see through one exit, as of the moment it was made.
+
+    `counted` are the partner's tuples for children of series in scope that are not themselves in
+    it (a scope narrowed to the series). Nothing may be asked of them: a series' own row, which
+    counts its children, is read by who is granted each of them.
+    """
 
     partner_id: UUID
     exit: str
     entitled: tuple[Entitled, ...] = field(default=())
+    counted: tuple[Entitled, ...] = field(default=())
+
+    def counting(self) -> Scope:
+        """By which the children that a series' own rows count are looked up, never asked."""
+        return replace(self, entitled=(*self.entitled, *self.counted), counted=())
 
     def families(self, title_id: int) -> frozenset[str]:
         return frozenset().union(*(e.families for e in self.entitled if e.title_id == title_id))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from engagement.models import Title
 from engagement.scope import Entitled, Refused, Scope, Window
 from partners.models import Entitlement, Membership, User
@@ -45,7 +47,8 @@ def scope_for(
     """What `actor` may see through `exit` now: live entitlements ∩ limit ∩ role.
 
     `titles` narrows to these title ids. `delivered` is for a bundle made for the actor, which
-    a viewer may receive although they may not export.
+    a viewer may receive although they may not export. Narrowed to a series, the scope knows of
+    its children by what the partner is granted of them, and lets none of them be asked for.
     """
     member = _as_of_now(actor)
     if member is None:
@@ -54,11 +57,13 @@ def scope_for(
     if exit not in exits:
         return Scope(actor.partner_id, exit)
     entitlements = Entitlement.objects.live(actor.partner_id, exit)
-    if titles is not None:
-        entitlements = entitlements.filter(title_id__in=tuple(titles))
-    if member.limit_titles is not None:
-        entitlements = entitlements.filter(title_id__in=member.limit_titles)
-    entitled = (
+    asked = _asked(titles, member.limit_titles)
+    if asked is not None:
+        entitlements = entitlements.filter(
+            Q(title_id__in=asked)
+            | Q(title__parent_id__in=asked, title__parent__kind=Title.Kind.SERIES)
+        )
+    granted = [
         Entitled(
             grant_id=e.grant_id,
             title_id=e.title_id,
@@ -67,8 +72,14 @@ def scope_for(
             window=Window(e.data_from, e.data_until),
         )
         for e in entitlements.order_by("title_id", "grant_id")
+    ]
+    granted = [e for e in granted if e.families]
+    return Scope(
+        actor.partner_id,
+        exit,
+        tuple(e for e in granted if asked is None or e.title_id in asked),
+        tuple(e for e in granted if asked is not None and e.title_id not in asked),
     )
-    return Scope(actor.partner_id, exit, tuple(e for e in entitled if e.families))
 
 
 def title_for(scope: Scope, slug: str) -> Title:
@@ -93,6 +104,13 @@ def _as_of_now(actor: Membership) -> Membership | None:
         user__is_active=True,
         partner__suspended_at__isnull=True,
     ).first()
+
+
+def _asked(titles: Iterable[int] | None, limit: list[int] | None) -> frozenset[int] | None:
+    """The title ids that a scope is narrowed to; None for no narrowing."""
+    if titles is None:
+        return None if limit is None else frozenset(limit)
+    return frozenset(titles) if limit is None else frozenset(titles) & frozenset(limit)
 
 
 def _limited(families: list[str], limit: list[str] | None) -> frozenset[str]:

@@ -94,7 +94,9 @@ def _make(claim: Claim) -> bool:
     report = _report(plan, answers)
     _say(claim, "rendering", 60)
     slugs = {c.title.pk: c.title.slug for c in plan.chapters}
-    scope = [{"title": slugs[t.title_id], **t.as_json()} for t in plan.tuples]
+    # children that a series' rows count are not in the file, and are not named in it
+    told = [t for t in plan.tuples if t.counted_in is None]
+    scope = [{"title": slugs[t.title_id], **t.as_json()} for t in told]
     rendered = render_bundle(report, scope)
     _say(claim, "storing", 95)
     stored = storage.put(rendered.zip.content)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from engagement.families.registry import RESOURCES
 from engagement.models import Title
-from engagement.query import clip, sources_of
+from engagement.query import children_behind, clip, sources_of
 from engagement.scope import OutsideScope, Part, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 from partners.access import scope_for
@@ -36,12 +36,14 @@ class CannotAsk(Exception):
 @dataclass(frozen=True)
 class Covered:
     """One tuple of what a file was made under; `family` is several, parted by |, where numbers
-    are derived from families that one grant must hold together.
+    are derived from families that one grant must hold together. With `counted_in` the title is
+    not in the file itself: it is a child that the own rows of that series may count.
     """
 
     title_id: int
     family: str
     part: Part
+    counted_in: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,6 +52,7 @@ class Covered:
             "territory": self.part.territory,
             "from": self.part.window.since.isoformat(),
             "until": self.part.window.until.isoformat(),
+            **({"counted_in": self.counted_in} if self.counted_in is not None else {}),
         }
 
 
@@ -150,15 +153,19 @@ def content(scope: Scope, window: Window) -> list[Chapter]:
 
 
 def tuples_of(chapters: Iterable[Chapter], scope: Scope) -> list[Covered]:
-    """Every (title, family, territory, window) that the chapters answer from."""
-    found = {
-        (query.title_id, "|".join(families), part): None
-        for chapter in chapters
-        for query in chapter.queries
-        for families in sources_of(query, scope)
-        for part in query.parts or ()
-    }
-    return [Covered(*key) for key in found]
+    """Every (title, family, territory, window) that the chapters answer from, and those of the
+    children that a series' own rows are read by.
+    """
+    found: dict[Covered, None] = {}
+    for chapter in chapters:
+        for query in chapter.queries:
+            for families in sources_of(query, scope):
+                name = "|".join(families)
+                found |= {Covered(query.title_id, name, part): None for part in query.parts or ()}
+            family = RESOURCES[query.resource].family
+            for child, parts in children_behind(query, scope).items():
+                found |= {Covered(child, family, part, query.title_id): None for part in parts}
+    return list(found)
 
 
 def covered(bundle: Bundle, scope: Scope) -> bool:
@@ -172,6 +179,8 @@ def covered(bundle: Bundle, scope: Scope) -> bool:
 def _is_inside(entry: dict[str, Any], scope: Scope) -> bool:
     window = Window(date.fromisoformat(entry["from"]), date.fromisoformat(entry["until"]))
     query = Query(entry["title_id"], entry["family"], window, entry["territory"])
+    if entry.get("counted_in") is not None:
+        scope = scope.counting()
     try:
         scope.check(query, entry["family"].split("|"))
     except (Refused, OutsideScope):

@@ -1,21 +1,26 @@
 """A series' own rows, by each wall alone: read by who is granted every child that they count.
 
 Of two counted episodes the second is granted in every way that is not quite enough. With the
-views opened to all rows only Python decides, with a forged scope only Postgres does.
+views opened to all rows only Python decides, with a forged scope only Postgres does. A scope that
+is narrowed to the series alone, by what is asked or by a member's limit, reads the same rows.
 """
 
 from __future__ import annotations
 
+import json
+from csv import DictReader
 from dataclasses import dataclass
 from datetime import timedelta
+from io import BytesIO, StringIO
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django.db import connection
 from django.utils import timezone as django_timezone
 
 from engagement import query
-from engagement.families.registry import FAMILIES
+from engagement.families.registry import FAMILIES, RESOURCES
 from engagement.models import (
     DemographicsFact,
     FanbaseFact,
@@ -30,6 +35,11 @@ from engagement.roles import READER, acting_as
 from engagement.scope import Entitled, Query, Refused, Scope, Window
 from partners import grants
 from partners.access import scope_for
+from partners.models import Membership
+from reports import storage as storage_of
+from reports.build import build
+from reports.models import Bundle
+from reports.plan import ask_bundle, covered
 from tests.cast import DAY, Cast, _sketch
 
 WEEK = Window(DAY, DAY + timedelta(days=7))
@@ -49,6 +59,7 @@ class Show:
     series: Title
     first: Title
     second: Title
+    narrowed: str = ""
 
     def rows(self, resource: str, scope: Scope, territory: str = "*") -> int:
         try:
@@ -57,20 +68,21 @@ class Show:
             return 0
 
     def live(self) -> Scope:
-        return scope_for(self.cast.alice, "web")
+        if self.narrowed == "by a limit":
+            Membership.objects.filter(pk=self.cast.alice.pk).update(limit_titles=[self.series.pk])
+        return scope_for(
+            self.cast.alice, "web", [self.series.pk] if self.narrowed == "as asked" else None
+        )
 
     def forged(self) -> Scope:
         """A scope of Aurora's in which Python would allow everything."""
-        return Scope(
-            self.cast.aurora.pk,
-            "web",
-            tuple(
-                Entitled(
-                    self.cast.grants["film"].pk, t.pk, frozenset(FAMILIES), frozenset({"*", "CN"})
-                )
-                for t in (self.series, self.first, self.second)
-            ),
+        series, *children = (
+            Entitled(self.cast.grants["film"].pk, t.pk, frozenset(FAMILIES), frozenset({"*", "CN"}))
+            for t in (self.series, self.first, self.second)
         )
+        if self.narrowed:
+            return Scope(self.cast.aurora.pk, "web", (series,), tuple(children))
+        return Scope(self.cast.aurora.pk, "web", (series, *children))
 
 
 @pytest.fixture
@@ -127,8 +139,14 @@ def _open_postgres() -> None:
         )
 
 
+@pytest.fixture(params=["", "as asked", "by a limit"])
+def narrowed(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(params=["both", "Python alone", "Postgres alone"])
-def scope_of(request: pytest.FixtureRequest, show: Show) -> Any:
+def scope_of(request: pytest.FixtureRequest, show: Show, narrowed: str) -> Any:
+    show.narrowed = narrowed
     if request.param == "Python alone":
         _open_postgres()
     return show.forged if request.param == "Postgres alone" else show.live
@@ -194,6 +212,43 @@ def test_the_child_granted_to_a_competitor_opens_nothing(show: Show, scope_of: A
     assert [show.rows(r, scope_of()) for r in COUNTING] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("narrowed", ["as asked", "by a limit"], indirect=True)
+def test_a_scope_of_the_series_alone_lets_nothing_be_asked_of_its_children(
+    show: Show, scope_of: Any
+) -> None:
+    show.cast.grant(show.cast.aurora, show.second)
+    scope = scope_of()
+    assert scope.titles() == {show.series.pk}
+    assert query.titles_in(scope) == [show.series]
+    assert {r["title"] for r in query.releases(scope)} == {"s"}
+    for child in (show.first, show.second):
+        assert scope.families(child.pk) == frozenset()
+        assert query.measured(scope, child.pk) is None
+        for resource in RESOURCES:
+            with pytest.raises(Refused):
+                query.run(Query(child.pk, resource, WEEK), scope)
+            with pytest.raises(Refused):
+                query.clip(Query(child.pk, resource, WEEK), scope)
+
+
+def test_a_limit_of_families_holds_for_the_children_that_are_counted(show: Show) -> None:
+    show.cast.grant(show.cast.aurora, show.second)
+    Membership.objects.filter(pk=show.cast.alice.pk).update(
+        limit_titles=[show.series.pk], limit_families=["geography"]
+    )
+    scope = show.live()
+    assert {r: show.rows(r, scope) > 0 for r in COUNTING} == {
+        "viewing": False, "demographics": False, "geography": True, "fanbases": False,
+    }  # fmt: skip
+    assert {f for e in scope.counted for f in e.families} == {"geography"}
+
+
+def test_a_film_asked_for_alone_knows_of_no_other_title(show: Show) -> None:
+    assert scope_for(show.cast.alice, "web", [show.cast.film.pk]).counted == ()
+    assert scope_for(show.cast.alice, "web", [show.first.pk]).counted == ()
+    assert scope_for(show.cast.alice, "web").counted == ()
+
+
 def test_all_children_without_the_series_itself_open_nothing(show: Show) -> None:
     show.cast.grant(show.cast.aurora, show.second)
     grants.revoke(show.cast.aurora.grants.get(titles=show.series), by=show.cast.stella)
@@ -249,3 +304,69 @@ def test_postgres_keeps_each_view_by_itself(show: Show) -> None:
         ):
             cursor.execute(f"SELECT count(*) FROM {view} WHERE title_id = %s", [show.series.pk])
             assert cursor.fetchone() == (0,), view
+
+
+# --- a bundle of the series alone ---------------------------------------------------------------
+def _packed(show: Show, member: Membership, titles: list[int] | None) -> tuple[Bundle, ZipFile]:
+    """A bundle of January, in which the rows count a week and both episodes."""
+    january = Window(DAY, DAY + 31 * DAY_)
+    bundle = ask_bundle(membership=member, titles=titles, window=january, language="en")
+    assert build(bundle.pk)
+    bundle = Bundle.objects.get(pk=bundle.pk)
+    with storage_of.open_stored(bundle.artefact.path) as file:
+        return bundle, ZipFile(BytesIO(file.read()))
+
+
+def _plays(archive: ZipFile) -> list[tuple[str, str]]:
+    text = archive.read("data/s/viewing.csv").decode("utf-8-sig")
+    return [(row["territory"], row["plays"]) for row in DictReader(StringIO(text))]
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("narrowed", ["as asked", "by a limit"])
+def test_a_bundle_of_the_series_alone_has_its_rows_and_closes_with_a_childs_grant(
+    show: Show, narrowed: str
+) -> None:
+    grant = show.cast.grant(show.cast.aurora, show.second)
+    if narrowed == "by a limit":
+        Membership.objects.filter(pk=show.cast.amy.pk).update(limit_titles=[show.series.pk])
+    asked = [show.series.pk] if narrowed == "as asked" else None
+    bundle, archive = _packed(show, show.cast.amy, asked)
+    assert _plays(archive) == [("*", "99"), ("*", "99")]  # the week's row and the whole window's
+    assert {n.split("/")[1] for n in archive.namelist() if n.startswith("data/")} == {"s"}
+    assert {(e["title_id"], e["family"]) for e in bundle.scope if e.get("counted_in")} == {
+        (child.pk, family) for child in (show.first, show.second) for family in COUNTING
+    }
+    told = json.loads(archive.read("manifest.json"))["scope"]
+    assert {entry["title"] for entry in told} == {"s"}, "children are not named"
+    assert covered(bundle, scope_for(show.cast.amy, "export"))
+    grants.revoke(grant, by=show.cast.stella)
+    assert not covered(bundle, scope_for(show.cast.amy, "export"))
+    show.cast.grant(show.cast.aurora, show.second, families=["viewing"])
+    assert not covered(bundle, scope_for(show.cast.amy, "export"))
+    show.cast.grant(show.cast.aurora, show.second)
+    assert covered(bundle, scope_for(show.cast.amy, "export"))
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_bundle_of_the_series_alone_is_empty_while_a_competitor_holds_a_child(
+    show: Show,
+) -> None:
+    show.cast.grant(show.cast.borealis, show.second)
+    bundle = ask_bundle(
+        membership=show.cast.amy, titles=[show.series.pk], window=WEEK, language="en"
+    )
+    assert not build(bundle.pk)
+    assert Bundle.objects.get(pk=bundle.pk).failure == "nothing"
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_bundle_that_holds_a_child_is_not_opened_under_a_limit_to_the_series(
+    show: Show,
+) -> None:
+    show.cast.grant(show.cast.aurora, show.second)
+    whole, _ = _packed(show, show.cast.amy, [show.series.pk, show.cast.film.pk, show.first.pk])
+    alone, _ = _packed(show, show.cast.amy, [show.series.pk])
+    Membership.objects.filter(pk=show.cast.amy.pk).update(limit_titles=[show.series.pk])
+    scope = scope_for(show.cast.amy, "export")
+    assert [covered(b, scope) for b in (whole, alone)] == [False, True]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engagement.families import BELOW_FLOOR, WAITING, Resource, Result
+from engagement.families import BELOW_FLOOR, NOT_MEASURED, WAITING, Cell, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, TERRITORY, column
 from engagement.families.read import Read, arguments, block_arrays, fetch, read_curves, within
 
@@ -28,8 +28,9 @@ SHARING = Resource(
         ),
         column(
             "visits", "integer", "visits", "回访", "Visits",
-            "通过当日的分享至今带来的访问次数。",
-            "Visits that the day's shares have brought until now.",
+            "通过当日的分享至今带来的访问次数；若有分享未附该数则为空。",
+            "Visits that the day's shares have brought until now; empty where one of them came"
+            " without the number.",
         ),
         column(
             "new_viewers", "integer", "viewers", "新观众", "New viewers",
@@ -39,10 +40,13 @@ SHARING = Resource(
         ),
         column(
             "hidden_reason", "string", "", "未显示原因", "Why hidden",
-            "waiting：与后续日期合并；below_floor：少于 50 人，或可由他数推出；"
-            "reaches_outside：含所问时段之外的日期。",
-            "waiting: joins later days; below_floor: fewer than 50, or would tell of fewer;"
-            " reaches_outside: counts days outside of the answer.",
+            "新观众为空的原因。waiting：与后续日期合并；below_floor：少于 50 人，或可由他数推出；"
+            "reaches_outside：含所问时段之外的日期；not_measured：未提供。"
+            "回访亦为空时写作「列:原因」，以 ; 分隔。",
+            "Why new_viewers is empty. waiting: joins later days; below_floor: fewer than 50, or"
+            " would tell of fewer; reaches_outside: counts days outside of the answer;"
+            " not_measured: not handed over. Where visits is empty too: column:reason, joined"
+            " by ;.",
         ),
     ),
 )  # fmt: skip
@@ -75,7 +79,8 @@ def read(read: Read) -> Result:
     rows = fetch(
         'SELECT fact."from", fact.territory, fact.channel, fact.shares, fact.visits,'
         f" CASE WHEN {inside} THEN fact.new_viewers END,"
-        f" CASE WHEN fact.new_since IS NULL THEN '{WAITING}'"
+        f" CASE WHEN NOT fact.new_viewers_measured THEN '{NOT_MEASURED}'"
+        f" WHEN fact.new_since IS NULL THEN '{WAITING}'"
         f" WHEN NOT {inside} THEN '{REACHES_OUTSIDE}'"
         f" WHEN fact.new_viewers IS NULL THEN '{BELOW_FLOOR}' END,"
         " fact.release_id::text"
@@ -83,14 +88,25 @@ def read(read: Read) -> Result:
         + ' ORDER BY fact."from", fact.territory, fact.channel',
         [*blocks, *blocks, *arguments(read)],
     )
+    names = SHARING.column_names()
+    data: dict[str, list[Cell]] = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    data["hidden_reason"] = [_reason(row[4], row[6]) for row in rows]
     return Result(
         resource=read.resource,
         asked=read.query,
         answered=read.parts,
-        data={name: [row[i] for row in rows] for i, name in enumerate(SHARING.column_names())},
+        data=data,
         releases=tuple(sorted({row[-1] for row in rows})),
-        hidden_cells=sum(row[6] is not None for row in rows),
+        hidden_cells=sum((row[4] is None) + (row[6] is not None) for row in rows),
     )
+
+
+def _reason(visits: int | None, new_viewers: str | None) -> str | None:
+    """Why something of a row is empty: the reason of its new viewers, or by column."""
+    if visits is not None:
+        return new_viewers
+    reasons = [f"visits:{NOT_MEASURED}"]
+    return ";".join([*reasons, f"new_viewers:{new_viewers}"] if new_viewers else reasons)
 
 
 def read_offsets(read: Read) -> Result:

@@ -89,7 +89,7 @@ def land(
     offset_s = land_offset(verdicts, offsets(comments.offset), runtimes)
     posted = instants(comments.posted.column, comments.posted.zone)
     day = land_day(verdicts, "posted_at", posted, options.day, reading)
-    likes = land_count(verdicts, "likes", numbers(comments.likes))
+    likes = pc.fill_null(land_count(verdicts, "likes", numbers(comments.likes)), 0)
     verdicts.refuse(
         deleted.malformed, "bad_value", lambda row: "deleted_at is no time that can be read"
     )

@@ -65,7 +65,7 @@ def land(
     text = land_text(verdicts, posts.text, notes)
     posted = instants(posts.posted.column, posts.posted.zone)
     day = land_day(verdicts, "posted_at", posted, options.day, reading)
-    likes = land_count(verdicts, "likes", numbers(posts.likes))
+    likes = pc.fill_null(land_count(verdicts, "likes", numbers(posts.likes)), 0)
     deleted = instants(posts.deleted_at)
     verdicts.refuse(
         deleted.malformed, "bad_value", lambda row: "deleted_at is no time that can be read"

@@ -133,10 +133,11 @@ def land_day(
 
 
 def land_count(verdicts: Verdicts, name: str, counts: Numbers) -> pa.Array:
-    """Whole numbers from 0; an empty cell is 0."""
+    """Whole numbers from 0; null where the cell is empty or the column is absent."""
     verdicts.refuse(counts.malformed, "bad_value", lambda row: f"{name} is no number")
     sound = (counts.values >= 0) & (counts.values <= MOST)
     verdicts.refuse(
         counts.read & ~sound, "out_of_range", lambda row: f"{name} is {counts.values[row]:g}"
     )
-    return pa.array(np.where(counts.read & sound, counts.values, 0.0).astype(np.int32))
+    kept = counts.read & sound
+    return pa.array(np.where(kept, counts.values, 0.0).astype(np.int32), mask=~kept)

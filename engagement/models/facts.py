@@ -179,14 +179,17 @@ class DiscussionPost(Fact):
 class SharingFact(Fact):
     """Links passed on by one channel on one day, and the visits that came back.
 
-    `new_viewers` counts the days [new_since, until), as one piece of at least the floor.
+    `visits` is None where a share of the row came without a number of visits. `new_viewers`
+    counts the days [new_since, until), as one piece of at least the floor, of which those are
+    left out on which the channel's new viewers were not measured.
     """
 
     channel = models.CharField(max_length=64)
     shares = models.BigIntegerField()
-    visits = models.BigIntegerField()
+    visits = models.BigIntegerField(null=True)
     new_viewers = models.BigIntegerField(null=True)
     new_since = models.DateField(null=True)
+    new_viewers_measured = models.BooleanField(default=True)
 
     class Meta:
         constraints = [

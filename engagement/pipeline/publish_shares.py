@@ -2,6 +2,9 @@
 
 Shares and visits are exact; new viewers are people and are published in pieces of at least the
 floor (new_viewers.py), on the row of the piece's last day. Who shared ended at staging.
+
+A share that came without a number makes the sum it belongs to unknown, not smaller: the visits of
+its row, and the new viewers of its channel on its day in every territory.
 """
 
 from __future__ import annotations
@@ -34,19 +37,29 @@ _ONE_DAY = timedelta(days=1)
 Place = tuple[date, str, str]
 """day, channel, territory"""
 
+Shown = tuple[int, int | None, int | None, date | None, bool]
+"""What a row says: shares, visits, new viewers, since when, and whether they were measured."""
+
 
 @dataclass
 class Cell:
     """One row of the fact table, before it has a Release."""
 
     shares: int = 0
-    visits: int = 0
-    brought: int = 0  # new viewers, unprotected
+    visits: int | None = 0  # None: not measured
+    brought: int | None = 0  # new viewers, unprotected; None: not measured
     new_viewers: int | None = None
     new_since: date | None = None
+    new_viewers_measured: bool = True
 
-    def shown(self) -> tuple[int, int, int | None, date | None]:
-        return self.shares, self.visits, self.new_viewers, self.new_since
+    def shown(self) -> Shown:
+        return (
+            self.shares,
+            self.visits,
+            self.new_viewers,
+            self.new_since,
+            self.new_viewers_measured,
+        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,7 @@ def loose_titles(settled_until: date) -> list[str]:
             SELECT DISTINCT title.key
             FROM engagement_sharingfact AS fact
             JOIN engagement_title AS title ON title.id = fact.title_id
-            WHERE fact.territory = '*' AND fact."from" < %s
+            WHERE fact.territory = '*' AND fact."from" < %s AND fact.new_viewers_measured
               AND NOT EXISTS (
                   SELECT FROM engagement_sharingfact AS piece
                   WHERE piece.title_id = fact.title_id AND piece.territory = '*'
@@ -175,29 +188,42 @@ def _cells(table: pa.Table) -> dict[Place, Cell]:
         for place in (territory, ALL):
             cell = cells[day, channel, place]
             cell.shares += 1
-            cell.visits += visits
-            cell.brought += brought
+            cell.visits = _sum(cell.visits, visits)
+            cell.brought = _sum(cell.brought, brought)
     return cells
+
+
+def _sum(total: int | None, number: int | None) -> int | None:
+    return None if total is None or number is None else total + number
 
 
 def _protect(title: Title, cells: dict[Place, Cell], settled_until: date) -> None:
     """Write the new viewers that may be shown into the cells of their pieces' last days.
 
-    A territory that passed nothing on that day gets a row of none for it.
+    A territory that passed nothing on that day gets a row of none for it. A day that was not
+    measured is in no sum; a piece that ends with one shows nothing.
     """
     kept = _kept(title)
+    unmeasured = {
+        (day, channel) for (day, channel, _), cell in cells.items() if cell.brought is None
+    }
     days: dict[str, dict[date, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for (day, channel, territory), cell in cells.items():
-        if territory != ALL and day < settled_until:
+        cell.new_viewers_measured = (day, channel) not in unmeasured
+        if territory != ALL and day < settled_until and cell.new_viewers_measured:
+            assert cell.brought is not None
             days[channel][day][territory] = cell.brought
     for channel in sorted(days.keys() | kept.keys()):
         of_channel = days.get(channel, {})
         for piece in pieces(of_channel, kept.get(channel, []), floor=settings.FLOOR):
             inside = {t for day, of_day in of_channel.items() if day in piece for t in of_day}
+            last = piece.until - _ONE_DAY
+            is_measured = (last, channel) not in unmeasured
             for territory in {ALL, *inside, *piece.shown}:
-                cell = cells.setdefault((piece.until - _ONE_DAY, channel, territory), Cell())
-                cell.new_viewers = piece.shown.get(territory)
+                cell = cells.setdefault((last, channel, territory), Cell())
+                cell.new_viewers = piece.shown.get(territory) if is_measured else None
                 cell.new_since = piece.since
+                cell.new_viewers_measured = is_measured
 
 
 def _kept(title: Title) -> dict[str, list[Piece]]:
@@ -262,8 +288,14 @@ def _swap(
     copy_objects(list(_offset_facts(title, offsets, releases, changed)))
 
 
-def _shown(fact: SharingFact) -> tuple[int, int, int | None, date | None]:
-    return fact.shares, fact.visits, fact.new_viewers, fact.new_since
+def _shown(fact: SharingFact) -> Shown:
+    return (
+        fact.shares,
+        fact.visits,
+        fact.new_viewers,
+        fact.new_since,
+        fact.new_viewers_measured,
+    )
 
 
 def _fact(title: Title, place: Place, cell: Cell, release: Release) -> SharingFact:
@@ -279,6 +311,7 @@ def _fact(title: Title, place: Place, cell: Cell, release: Release) -> SharingFa
         visits=cell.visits,
         new_viewers=cell.new_viewers,
         new_since=cell.new_since,
+        new_viewers_measured=cell.new_viewers_measured,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engagement import curves
+from engagement import curves, query
 from engagement.models import (
     DiscussionFact,
     DiscussionPost,
@@ -15,9 +15,15 @@ from engagement.models import (
     Release,
     SharingFact,
     SharingOffset,
+    Title,
 )
 from engagement.pipeline import ingest as pipeline
-from tests.engagement.one_film import DAY, NEXT, ingest, land
+from engagement.pipeline.publish_shares import loose_titles
+from engagement.scope import Query, Window
+from partners.access import scope_for
+from tests.cast import Cast
+from tests.conftest import SignedIn
+from tests.engagement.one_film import DAY, NEXT, TITLES, ingest, land
 
 ONE = timedelta(days=1)
 POSTS = "title_id,post_id,parent_id,posted_at,text,likes,author_id,territory,deleted_at"
@@ -171,7 +177,9 @@ def shown(channel: str = "wechat") -> list[tuple[int, str, int, int | None, int 
     """By day of September 2024 and territory: shares, new viewers, the day they count from."""
     return [
         (f.from_day.day, f.territory, f.shares, f.new_viewers, f.new_since and f.new_since.day)
-        for f in SharingFact.objects.filter(channel=channel).order_by("from_day", "territory")
+        for f in SharingFact.objects.filter(channel=channel, from_day__year=2024).order_by(
+            "from_day", "territory"
+        )
     ]
 
 
@@ -277,3 +285,101 @@ def test_days_settle_by_themselves(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pipeline, "settled_until", lambda: NEXT)
     assert ingest(folder).releases == 0
     assert shown() == [(2, "*", 1, 60, 2), (2, "CN", 1, 60, 2)]
+
+
+MINE = TITLES + "mine,film,m,m,100,2024-09-01,,,,,\n"
+
+
+def told(cast: Cast, folder: Path, rows: list[str]) -> list[tuple[object, ...]]:
+    """What a partner who is granted the film is told of these shares over September 2024."""
+    (folder / "titles.csv").write_text(MINE)
+    land(folder, "shares.csv", [row.replace("film", "mine", 1) for row in rows], SHARES)
+    ingest(folder)
+    mine = Title.objects.get(key="mine")
+    cast.grant(cast.aurora, mine)
+    september = Window(date(2024, 9, 1), date(2024, 10, 1))
+    result = query.run(Query(mine.pk, "sharing", september), scope_for(cast.alice, "web"))
+    names = ("territory", "shares", "visits", "new_viewers", "hidden_reason")
+    return [(r["day"].day, *(r[n] for n in names)) for r in result.rows()]  # type: ignore[union-attr]
+
+
+def bare(number: str, day: date = DAY, visits: str = "", brought: str = "", **at: str) -> str:
+    """A share that may lack its numbers."""
+    where = at.get("territory", "CN")
+    return f"film,{number},{day}T04:00:00Z,wechat,v1,30,{visits},{brought},{where}"
+
+
+@pytest.mark.django_db
+def test_visits_and_new_viewers_that_no_file_tells_are_not_measured_and_a_zero_is_none(
+    folder: Path, cast: Cast
+) -> None:
+    rows = [bare("s1"), bare("s2", NEXT, visits="0", brought="0"), bare("s3", NEXT + ONE, "7")]
+    assert told(cast, folder, rows) == [
+        (2, "*", 1, None, None, "visits:not_measured;new_viewers:not_measured"),
+        (3, "*", 1, 0, None, "waiting"),
+        (4, "*", 1, 7, None, "not_measured"),
+    ]
+    assert ingest(folder).releases == 0
+    assert loose_titles(date(2024, 9, 3)) == []  # what cannot be measured is not looked at again
+
+
+@pytest.mark.django_db
+def test_a_sum_with_an_unmeasured_share_in_it_is_not_told_too_small(
+    folder: Path, cast: Cast
+) -> None:
+    rows = [
+        share("s1", 80),
+        bare("s2", visits="5", territory="SG"),
+        share("s3", 20, NEXT),
+        bare("s4", NEXT + ONE, brought="70"),
+    ]
+    assert told(cast, folder, rows) == [
+        (2, "*", 2, 86, None, "not_measured"),
+        (3, "*", 1, 21, None, "waiting"),
+        (4, "*", 1, None, 90, "visits:not_measured"),
+    ]
+    assert shown() == [
+        (2, "*", 2, None, None),
+        (2, "CN", 1, None, None),
+        (2, "SG", 1, None, None),
+        (3, "*", 1, None, None),
+        (3, "CN", 1, None, None),
+        (4, "*", 1, 90, 3),
+        (4, "CN", 1, 90, 3),
+    ]
+
+
+@pytest.mark.django_db
+def test_a_piece_whose_last_day_is_no_longer_measured_shows_nothing(folder: Path) -> None:
+    land(folder, "shares.csv", [share("s1", 30), share("s2", 60, NEXT)], SHARES)
+    ingest(folder)
+    assert shown()[2] == (3, "*", 1, 90, 2)
+    land(folder, "shares.csv", [share("s1", 30), bare("s2", NEXT)], SHARES)
+    ingest(folder)
+    assert shown()[2] == (3, "*", 1, None, 2)
+    assert SharingFact.objects.get(from_day=NEXT, territory="*").new_viewers_measured is False
+
+
+@pytest.mark.django_db
+def test_a_share_file_without_the_columns_lands_and_its_csv_is_empty_there(
+    folder: Path, cast: Cast
+) -> None:
+    (folder / "titles.csv").write_text(MINE)
+    land(
+        folder, "shares.csv", [f"mine,s1,{DAY}T04:00:00Z,wechat"],
+        "title_id,share_id,shared_at,channel",
+    )  # fmt: skip
+    ingest(folder)
+    mine = Title.objects.get(key="mine")
+    cast.grant(cast.aurora, mine)
+    alice = SignedIn(cast.alice.user)
+    url = f"/api/v1/p/aurora/titles/{mine.slug}/sharing/"
+    [row] = alice.get(url).json()["rows"]
+    assert row == {
+        "day": "2024-09-02", "territory": "*", "channel": "wechat", "shares": 1, "visits": None,
+        "new_viewers": None, "hidden_reason": "visits:not_measured;new_viewers:not_measured",
+    }  # fmt: skip
+    text = alice.get(url, headers={"accept": "text/csv"}).content.decode("utf-8-sig")
+    assert text.splitlines()[1] == (
+        "2024-09-02,*,wechat,1,,,visits:not_measured;new_viewers:not_measured"
+    )

@@ -144,24 +144,34 @@ class Change:
     adjusts: bool
 
 
-def changes(scope: Scope) -> list[Change]:
-    """Restatements and adjustments of numbers that the scope could read, newest first."""
-    found = []
+_CHANGES = """
+SELECT fact.title_id, fact.family, fact.territory, fact."from", fact.until, fact.metric,
+       fact.old, fact.new, fact.at, false
+FROM wall_restatement AS fact
+WHERE fact.title_id = ANY(%s)
+UNION ALL
+SELECT fact.title_id, fact.family, fact.territory, fact."from", fact.until, fact.metric,
+       fact.old, fact.new, fact.at, true
+FROM wall_adjustment AS fact
+WHERE fact.title_id = ANY(%s)
+"""
+
+
+def changes(scope: Scope, title_ids: Iterable[int] | None = None) -> list[Change]:
+    """Restatements and adjustments of numbers that the scope could read, newest first.
+
+    Of all titles in scope, or of those named that are in it.
+    """
+    titles = scope.titles() if title_ids is None else scope.titles() & frozenset(title_ids)
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
-        for view, adjusts in (("wall_restatement", False), ("wall_adjustment", True)):
-            rows = fetch(
-                # the view's name is this module's own, never a caller's
-                'SELECT fact.title_id, fact.family, fact.territory, fact."from",'  # noqa: S608
-                " fact.until, fact.metric, fact.old, fact.new, fact.at"
-                f" FROM {view} AS fact WHERE fact.title_id = ANY(%s)",
-                [list(scope.titles())],
-            )
-            found += [
-                Change(title, family, where, Window(since, until), metric, old, new, at, adjusts)
-                for title, family, where, since, until, metric, old, new, at in rows
-            ]
+        rows = fetch(_CHANGES, [sorted(titles), sorted(titles)])
+    found = [
+        Change(title, family, where, Window(since, until), metric, old, new, at, adjusts)
+        for title, family, where, since, until, metric, old, new, at, adjusts in rows
+    ]
     return sorted(
-        (c for c in found if _could_read(scope, c)), key=lambda c: (c.at, c.metric), reverse=True
+        (c for c in found if _could_read(scope, c)),
+        key=lambda c: (-c.at.timestamp(), c.title_id, c.window, c.family, c.territory, c.metric),
     )
 
 

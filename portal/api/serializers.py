@@ -79,6 +79,21 @@ class ReleaseList(serializers.Serializer[Any]):
     releases = ReleaseShape(many=True)
 
 
+class ChangeShape(Period):
+    kind = serializers.ChoiceField(["restatement", "adjustment"])
+    title = serializers.CharField()
+    family = serializers.CharField()
+    territory = serializers.CharField()
+    metric = serializers.CharField()
+    old = serializers.IntegerField(allow_null=True, help_text="null: nothing was published.")
+    new = serializers.IntegerField(allow_null=True, help_text="null: nothing is published now.")
+    at = serializers.DateTimeField()
+
+
+class ChangeList(serializers.Serializer[Any]):
+    changes = ChangeShape(many=True)
+
+
 class BundleAsked(Period):
     """`titles` are slugs; absent: all that the member may export."""
 

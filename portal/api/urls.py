@@ -15,6 +15,7 @@ urlpatterns = [
         name="resource",
     ),
     path("p/<slug:partner>/releases/", views.Releases.as_view(), name="releases"),
+    path("p/<slug:partner>/changes/", views.Changes.as_view(), name="changes"),
     path("p/<slug:partner>/bundles/", reports.Bundles.as_view(), name="bundles"),
     path("p/<slug:partner>/bundles/<uuid:id>/", reports.OneBundle.as_view(), name="bundle"),
     path("p/<slug:partner>/schedules/", reports.Schedules.as_view(), name="schedules"),

@@ -24,7 +24,7 @@ from partners.audit import record
 from partners.models import Membership
 from portal.api.errors import ExportNotGranted, block
 from portal.api.parameters import query_from
-from portal.api.serializers import ReleaseList, ResourceAnswer, TitleList
+from portal.api.serializers import ChangeList, ReleaseList, ResourceAnswer, TitleList
 from portal.files import csv_response
 
 _PARAMETERS = [
@@ -129,6 +129,43 @@ class Releases(PartnerView):
     def get(self, request: Request, partner: str) -> Response:
         scope = scope_for(self.membership(request), "web")
         return Response({"releases": query.releases(scope)})
+
+
+class Changes(PartnerView):
+    @extend_schema(
+        operation_id="changes_list",
+        responses=ChangeList,
+        summary="What changed after it had settled: restatements and adjustments",
+    )
+    def get(self, request: Request, partner: str) -> Response:
+        membership = self.membership(request)
+        scope = scope_for(membership, "web")
+        slugs = {title.pk: title.slug for title in query.titles_in(scope)}
+        changes = [change_json(slugs[c.title_id], c) for c in query.changes(scope)]
+        record(
+            "read",
+            actor=membership.user,
+            partner=membership.partner,
+            target="changes",
+            request=request._request,
+            changes=len(changes),
+        )
+        return Response({"changes": changes})
+
+
+def change_json(slug: str, change: query.Change) -> dict[str, Any]:
+    return {
+        "kind": "adjustment" if change.adjusts else "restatement",
+        "title": slug,
+        "family": change.family,
+        "territory": change.territory,
+        "from": change.window.since.isoformat(),
+        "until": change.window.until.isoformat(),
+        "metric": change.metric,
+        "old": change.old,
+        "new": change.new,
+        "at": change.at,
+    }
 
 
 def title_json(scope: Scope, title: Any) -> dict[str, Any]:

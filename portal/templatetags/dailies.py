@@ -126,6 +126,9 @@ _FAMILIES = {
     "danmu": gettext_lazy("Danmu"),
     "discussion": gettext_lazy("Discussion"),
     "sharing": gettext_lazy("Sharing"),
+    "demographics": gettext_lazy("Demographics"),
+    "geography": gettext_lazy("Geography"),
+    "fanbases": gettext_lazy("Fanbases"),
 }
 _REASONS = {
     "below_floor": gettext_lazy("is not shown: fewer than 50 viewers."),

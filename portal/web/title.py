@@ -20,6 +20,7 @@ from partners.access import scope_for, title_for
 from partners.audit import record
 from partners.models import Membership
 from portal.files import csv_response
+from portal.web.changes import changed
 from portal.web.doors import may_order, partner_page
 from portal.web.headline import headline
 from portal.web.portfolio import ends_of
@@ -119,6 +120,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "may_order": may_order(membership),
             "sample": found.sample,
             "episodes": _children(scope, found),
+            "changes": changed(scope, found, asked),
         },
     )
 

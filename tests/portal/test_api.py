@@ -243,6 +243,7 @@ def test_the_schema_is_openapi_3_1_for_members(cast: Cast, alice: SignedIn) -> N
         "/api/v1/p/{partner}/titles/{slug}/",
         "/api/v1/p/{partner}/titles/{slug}/{resource}/",
         "/api/v1/p/{partner}/releases/",
+        "/api/v1/p/{partner}/changes/",
         "/api/v1/p/{partner}/bundles/",
         "/api/v1/p/{partner}/bundles/{id}/",
         "/api/v1/p/{partner}/schedules/",

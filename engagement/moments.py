@@ -170,6 +170,14 @@ class _Rates:
         low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
         return np.asarray(sums[high] - sums[low])
 
+    def _most(self, values: Rates) -> Rates:
+        """The greatest value in the window around each second."""
+        half = self.window // 2
+        near = np.lib.stride_tricks.sliding_window_view(
+            np.pad(values, half, mode="edge"), 2 * half + 1
+        )
+        return np.asarray(near.max(axis=1))
+
     def peaks(
         self,
         usual: Rates,
@@ -185,7 +193,8 @@ class _Rates:
         session, or with `each` of a second's. With `runs` one act makes events of many seconds
         on end, and the seconds of a window are no more evidence than one of them.
         """
-        seconds = self.people / np.maximum(self.base, 1.0)
+        # against the most that watched in the window: who left is not among those after it
+        seconds = self.people / np.maximum(self._most(self.base), 1.0)
         excess = (self.rate - usual) * (1.0 if each else seconds)
         mean = self.events[self.valid].sum() / self.base[self.valid].sum()
         expected = np.maximum(usual, mean / 2) * self.people

@@ -28,7 +28,7 @@ from partners.access import scope_for
 from reports import jobs, storage
 from reports.jobs import Claim
 from reports.models import Artefact, Bundle, Delivery, Job
-from reports.moments import top_moments
+from reports.moments import moments_of
 from reports.plan import EXIT, Chapter, Covered, content, covered, tuples_of
 from reports.render.bundle import build_bundle as render_bundle
 from reports.render.document import Report, TitleReport
@@ -163,7 +163,6 @@ def _report(plan: _Plan, answers: list[dict[str, Result]]) -> Report:
 
 def _title_report(chapter: Chapter, results: dict[str, Result]) -> TitleReport:
     title: Title = chapter.title
-    danmu = results.get("danmu")
     return TitleReport(
         slug=title.slug,
         name_zh=title.name_zh,
@@ -172,7 +171,7 @@ def _title_report(chapter: Chapter, results: dict[str, Result]) -> TitleReport:
         runtime_s=title.runtime_s,
         territories=tuple(sorted({p.territory for p in chapter.parts()})),
         results=results,
-        moments=top_moments(danmu, results.get("danmu_comments")) if danmu else (),
+        moments=moments_of(results.get("moments"), results.get("danmu_comments")),
     )
 
 

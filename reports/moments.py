@@ -1,57 +1,103 @@
-"""The moments of a title that stand out. For now: the content minutes with the most danmu.
+"""The moments of a title in words: what the title page lists and the report quotes.
 
-The title page and the bundle call the same function, so that they name the same minutes.
+Which stretches stand out is engagement/moments.py's, who may read which of them the query's. Page
+and bundle ask for the same resource, so that they name the same moments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
 from engagement.families import Result
+from reports.render import wording
 from reports.render.document import Moment
 
-MINUTE_S = 60
-COUNT = 5
-TEXTS = 5
+KINDS = ("opening", "stop", "rewatch", "steady", "danmu_peak")
+"""In the order of the answer."""
+
+QUOTED = {"danmu_peak": 5, "stop": 2, "rewatch": 2}
+"""How many texts a moment of the kind quotes."""
+
+SAID_S = 30
+MOST_SAID_S = 120
 
 
-def top_moments(
-    danmu: Result, comments: Result | None = None, *, count: int = COUNT
-) -> tuple[Moment, ...]:
-    """The `count` content minutes with the most danmu, the fullest first.
+def moments_of(answer: Result | None, comments: Result | None = None) -> tuple[Moment, ...]:
+    """The moments of the answer of that resource, in its order: by kind, the strongest first.
 
-    `danmu` is the answer of that resource with grain `window`; a tie goes to the earlier
-    minute, and a minute without any is no moment. `comments` is the answer of `danmu_comments`
-    through the same exit: each moment quotes its most repeated, then most liked texts, at most
-    five, each once.
+    `comments` is the answer of `danmu_comments` through the same exit: a moment quotes its most
+    repeated, then most liked texts, each once.
     """
-    minutes: dict[int, int] = {}
-    for second, written in zip(danmu.data["content_second"], danmu.data["comments"], strict=True):
-        if isinstance(second, int) and isinstance(written, int) and written:
-            minute = second // MINUTE_S
-            minutes[minute] = minutes.get(minute, 0) + written
-    fullest = sorted(minutes, key=lambda minute: (-minutes[minute], minute))[:count]
-    texts = _texts(comments, fullest) if comments is not None else {}
-    return tuple(
+    if answer is None:
+        return ()
+    found = [
         Moment(
-            kind="danmu",
-            from_second=minute * MINUTE_S,
-            to_second=(minute + 1) * MINUTE_S,
-            comments=minutes[minute],
-            texts=tuple(texts.get(minute, ())),
+            kind=str(row["kind"]),
+            from_second=int(row["from_second"]),  # type: ignore[arg-type]
+            to_second=int(row["to_second"]),  # type: ignore[arg-type]
+            score=float(row["score"]),  # type: ignore[arg-type]
         )
-        for minute in fullest
-    )
+        for row in answer.rows()
+    ]
+    return tuple(_quoting(found, comments) if comments is not None else found)
 
 
-def _texts(comments: Result, minutes: list[int]) -> dict[int, list[str]]:
-    """The texts worth quoting of each minute."""
-    written: dict[int, list[tuple[int, int, int, str]]] = {minute: [] for minute in minutes}
-    for row in comments.rows():
-        second, repeats, likes = row["content_second"], row["repeats"], row["likes"]
-        if not (isinstance(second, int) and isinstance(repeats, int) and isinstance(likes, int)):
-            continue
-        if second // MINUTE_S in written:
-            written[second // MINUTE_S].append((-repeats, -likes, second, str(row["text"])))
+def said_until(moment: Moment) -> int:
+    """The second after the last of which the comments belong to a moment.
+
+    What is said of a second is written in those after it; a stretch of many minutes is read from
+    its beginning.
+    """
+    until = max(moment.to_second, moment.from_second + SAID_S)
+    return min(until, moment.from_second + MOST_SAID_S)
+
+
+def name_of(kind: str) -> str:
+    """What moments of a kind are called, in the active language."""
     return {
-        minute: list(dict.fromkeys(text for *_, text in sorted(rows)))[:TEXTS]
-        for minute, rows in written.items()
+        "opening": _("Opening"),
+        "stop": _("Where they leave"),
+        "rewatch": _("What they go back to"),
+        "steady": _("Where they stay"),
+        "danmu_peak": _("Danmu peaks"),
+    }[kind]
+
+
+def strength_of(moment: Moment) -> str:
+    """The score in words, in the active language."""
+    share = wording.percent(moment.score)
+    return {
+        "opening": _("%(share)s still there at 30 s"),
+        "stop": _("%(share)s of those watching left, beyond the usual"),
+        "rewatch": _("%(more)s rewatches a session above the usual"),
+        "steady": _("people leave %(share)s slower than in the whole title"),
+        "danmu_peak": _("%(times)s times the usual danmu of those watching"),
+    }[moment.kind] % {
+        "share": share,
+        "more": f"{moment.score:.2f}",
+        "times": f"{moment.score:.1f}",
     }
+
+
+def _quoting(moments: Iterable[Moment], comments: Result) -> list[Moment]:
+    written = sorted(
+        (-repeats, -likes, second, str(row["text"]))
+        for row in comments.rows()
+        if isinstance(second := row["content_second"], int)
+        if isinstance(repeats := row["repeats"], int)
+        if isinstance(likes := row["likes"], int)
+    )
+    quoting = []
+    for moment in moments:
+        texts = dict.fromkeys(
+            text
+            for _repeats, _likes, second, text in written
+            if moment.from_second <= second < said_until(moment)
+        )
+        quoted = tuple(texts)[: QUOTED.get(moment.kind, 0)]
+        quoting.append(
+            Moment(moment.kind, moment.from_second, moment.to_second, moment.score, quoted)
+        )
+    return quoting

@@ -131,7 +131,7 @@ def test_a_producer_walks_from_sign_in_to_the_file(
         page.mouse.wheel(0, -600)
         page.keyboard.up("Control")
         wait_until(lambda: zoom(page) != before, 5)
-    page.locator(".moment-list a").first.click()
+    page.locator(".moment-list a[data-kind=danmu_peak]").first.click()
     expect(page.locator("#comments li")).to_have_count(20)
     check(page, language, "moment")
 

@@ -13,7 +13,9 @@ from django.utils.translation import get_language, gettext, gettext_lazy, pgette
 
 from engagement.families import Column
 from engagement.scope import ALL, EVER, Window
+from reports.moments import name_of, strength_of
 from reports.render import wording
+from reports.render.document import Moment
 
 register = template.Library()
 
@@ -145,6 +147,16 @@ _REASONS = {
 @register.filter
 def family(name: str) -> str:
     return str(_FAMILIES.get(name, name))
+
+
+@register.filter
+def moment_kind(kind: str) -> str:
+    return name_of(kind)
+
+
+@register.filter
+def strength(moment: Moment) -> str:
+    return strength_of(moment)
 
 
 @register.filter

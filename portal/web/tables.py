@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engagement.families import Column, Result
-from reports.moments import MINUTE_S
 
+MINUTE_S = 60
 _SUMMED = ("starts", "stops", "skips", "rewatches", "comments")
 _AVERAGED = ("retention", "audience_watch_ratio")
 

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from engagement import query
-from engagement.families import Column, Result
+from engagement.families import WAITING, Column, Result
 from engagement.families.registry import RESOURCES
 from engagement.models import Title
 from engagement.scope import Query, Refused, Scope, Window
@@ -26,19 +26,25 @@ from portal.web.headline import headline
 from portal.web.portfolio import ends_of
 from portal.web.tables import by_minute
 from portal.web.windows import Picked, data_window, days_of, picked, presets, recent, territories
-from reports.moments import MINUTE_S, top_moments
+from reports.moments import moments_of, said_until
 from reports.render.document import Moment
 
 CURVES = ("retention", "rewatch", "danmu")
+READ_S = 60
+"""So many seconds of comments stand around a second that was typed."""
 _WATCHED = ("viewing", "retention", "rewatch")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The results of one page, by resource, for the window picked."""
+    """The results of one page, by resource, for the window picked.
+
+    The moments stand apart: they are computed from the curves beside them.
+    """
 
     asked: Picked
     results: Mapping[str, Result]
+    moments: Result | None
 
     @property
     def window(self) -> Window | None:
@@ -80,8 +86,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
     measured = query.measured_each(scope, [found.pk]).get(found.pk)
     asked = picked(request.GET.dict(), _default_window(scope, found, measured))
     answers = _answer(scope, found, asked)
-    danmu = answers.results.get("danmu")
-    moments = list(enumerate(top_moments(danmu), 1)) if danmu else []
+    moments = [Entry(n, m) for n, m in enumerate(moments_of(answers.moments), 1)]
     spot = _spot(request, moments)
     record(
         "page.title",
@@ -110,6 +115,8 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "headline": headline(answers.results.get("viewing")),
             "hidden": _hidden(answers),
             "moments": moments,
+            "moments_wait": answers.moments is not None and WAITING in answers.moments.notes,
+            "has_panel": answers.moments is not None or "danmu" in families,
             "spot": spot,
             "comments": _comments(scope, found, asked, spot),
             "table": by_minute(curves) if table else None,
@@ -172,11 +179,26 @@ def _answer(scope: Scope, title: Title, asked: Picked) -> Answers:
     families = scope.families(title.pk)
     queries = [
         clipped
-        for name in ("viewing", *CURVES)
-        if name in families
+        for name in ("viewing", *CURVES, "moments")
+        if RESOURCES[name].opened_by(families)
         and (clipped := query.clip(Query(title.pk, name, asked.window, asked.territory), scope))
     ]
-    return Answers(asked, {r.resource.name: r for r in query.run_each(queries, scope)})
+    results = {r.resource.name: r for r in query.run_each(queries, scope)}
+    moments = results.pop("moments", None)
+    return Answers(asked, results, moments)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One numbered line of the moments panel."""
+
+    n: int
+    moment: Moment
+
+    @property
+    def until(self) -> int:
+        """Where the comments that belong to it end."""
+        return said_until(self.moment)
 
 
 @dataclass(frozen=True)
@@ -188,15 +210,18 @@ class Spot:
     n: int | None = None
 
 
-def _spot(request: HttpRequest, moments: Sequence[tuple[int, Moment]]) -> Spot | None:
-    """`?at=` a second or h:mm:ss, or `?moment=` the number of one; else the first of them."""
+def _spot(request: HttpRequest, moments: Sequence[Entry]) -> Spot | None:
+    """`?at=` a second or h:mm:ss, or `?moment=` the number of one; else the strongest danmu peak,
+    or the first of the moments.
+    """
     at = _seconds(request.GET.get("at", ""))
     if at is not None:
-        since = max(0, at - MINUTE_S // 2)
-        return Spot(since, since + MINUTE_S)
+        since = max(0, at - READ_S // 2)
+        return Spot(since, since + READ_S)
     number = request.GET.get("moment", "")
-    chosen = [entry for entry in moments if str(entry[0]) == number] or moments[:1]
-    return next((Spot(m.from_second, m.to_second, n) for n, m in chosen), None)
+    peaks = [entry for entry in moments if entry.moment.kind == "danmu_peak"]
+    chosen = [entry for entry in moments if str(entry.n) == number] or peaks or moments
+    return next((Spot(e.moment.from_second, e.until, e.n) for e in chosen), None)
 
 
 def _seconds(text: str) -> int | None:

@@ -18,13 +18,14 @@ from engagement.scope import Window
 class Moment:
     """A stretch of content [from_second, to_second) that stands out, with what was written there.
 
-    `texts` are only such as may leave (the text rule); `comments` counts all.
+    `kind` and `score` are those of the resource `moments`; `texts` are only such as may leave
+    (the text rule).
     """
 
-    kind: str  # "danmu" for now
+    kind: str
     from_second: int
     to_second: int
-    comments: int
+    score: float
     texts: tuple[str, ...] = ()
 
 

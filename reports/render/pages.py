@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from engagement.families import Result
 from reports.charts import engine
+from reports.moments import name_of, strength_of
 from reports.render import figures, wording
 from reports.render.document import Report, TitleReport
 
@@ -59,7 +60,8 @@ def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[
         "viewing": _viewing(viewing, title, report, show) if viewing is not None else None,
         "curves_count": _curves_count(title.results),
         "timeline": _timeline(curves, title, report, show) if curves else None,
-        "danmu": "danmu" in results,
+        "has_moments": "moments" in results,
+        "quotes": "danmu_comments" in results,
         "moments": _moments(title),
         "hidden": _hidden(results, language),
         "clipped": _clipped(results, language),
@@ -84,6 +86,7 @@ def _reason(code: str) -> str:
         "not_measured": _("not measured yet"),
         "too_uncertain": _("too uncertain to be shown"),
         "too_few_partners": _("too few partners to compare with"),
+        "reaches_outside": _("counts days outside of the period"),
     }.get(code, code)
 
 
@@ -232,12 +235,12 @@ def _timeline(
     svg = engine.svg("timeline", curves, view, CHART_WIDTH, None)
     said = [_("Timeline of %(title)s by content second.") % {"title": title.name(report.language)}]
     said += [
-        _("Moment %(n)s: %(from)s to %(to)s, %(comments)s comments.")
+        _("Moment %(n)s, %(from)s to %(to)s: %(strength)s.")
         % {
             "n": n,
             "from": wording.clock(m.from_second),
             "to": wording.clock(m.to_second),
-            "comments": wording.exact(m.comments),
+            "strength": strength_of(m),
         }
         for n, m in enumerate(title.moments, 1)
     ]
@@ -245,17 +248,20 @@ def _timeline(
 
 
 def _moments(title: TitleReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "n": n,
-            "kind": m.kind,
-            "from": wording.clock(m.from_second),
-            "to": wording.clock(m.to_second),
-            "comments": wording.exact(m.comments),
-            "texts": m.texts,
-        }
-        for n, m in enumerate(title.moments, 1)
-    ]
+    """The moments of each kind that has some, numbered over all kinds as the pins are."""
+    of_kind: dict[str, list[dict[str, Any]]] = {}
+    for n, m in enumerate(title.moments, 1):
+        of_kind.setdefault(m.kind, []).append(
+            {
+                "n": n,
+                "kind": m.kind,
+                "from": wording.clock(m.from_second),
+                "to": wording.clock(m.to_second),
+                "strength": strength_of(m),
+                "texts": m.texts,
+            }
+        )
+    return [{"name": name_of(kind), "moments": moments} for kind, moments in of_kind.items()]
 
 
 def _hidden(results: Mapping[str, Result], language: str) -> list[dict[str, Any]]:

@@ -400,7 +400,8 @@
   }
 
   var MOMENT_COLOURS = {
-    danmu: "danmu", rewatch: "rewatch", stop: "stops", stops: "stops", retention: "retention",
+    danmu_peak: "danmu", rewatch: "rewatch", stop: "stops", opening: "retention",
+    steady: "retention",
   };
 
   function momentColour(moment, colours) {

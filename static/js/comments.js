@@ -103,7 +103,7 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     var n = Number(link.dataset.n);
-    show(Number(link.dataset.from), Number(link.dataset.to), n);
+    show(Number(link.dataset.from), Number(link.dataset.until), n);
     chart.dispatchEvent(new CustomEvent("moment", { detail: n }));
   });
 

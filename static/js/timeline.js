@@ -46,7 +46,7 @@
     });
     var moments = Array.from(document.querySelectorAll("#moment a[data-n]")).map(function (a) {
       return {
-        n: Number(a.dataset.n), kind: "danmu",
+        n: Number(a.dataset.n), kind: a.dataset.kind, until: Number(a.dataset.until),
         from_second: Number(a.dataset.from), to_second: Number(a.dataset.to),
       };
     });
@@ -121,7 +121,7 @@
       selected = n;
       draw();
       if (!globalThis.DailiesComments) return;
-      globalThis.DailiesComments.show(moment.from_second, moment.to_second, n);
+      globalThis.DailiesComments.show(moment.from_second, moment.until, n);
       globalThis.DailiesComments.raise(element);
     }
 

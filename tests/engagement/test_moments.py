@@ -234,3 +234,10 @@ def test_short_and_empty_titles_are_no_trouble(length: int, count: int) -> None:
     assert steady_stretches(sessions, events) == []
     assert danmu_peaks(sessions, events) == []
     assert danmu_peaks(sessions, flat(1, length + 60)) == []
+
+
+def test_where_half_leave_at_once_a_half_is_told_and_not_all_of_those_who_stayed() -> None:
+    sessions = np.where(np.arange(120) < 60, 1500, 750)
+    stops = np.where(np.arange(120) == 59, 750, 0)
+    [moment] = strongest_stops(sessions, stops)
+    assert (moment.from_second <= 59 < moment.to_second, moment.score) == (True, 0.5)

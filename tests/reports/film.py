@@ -13,6 +13,7 @@ import numpy as np
 
 from engagement.families import Cell, Resource, Result
 from engagement.families.danmu import DANMU, DANMU_COMMENTS
+from engagement.families.moments import MOMENTS as MOMENTS_RESOURCE
 from engagement.families.retention import RETENTION
 from engagement.families.rewatch import REWATCH
 from engagement.families.viewing import VIEWING
@@ -135,12 +136,34 @@ def comments() -> Result:
 
 
 MOMENTS = (
-    Moment("danmu", 3240, 3300, 510, ("啊？", "你是真饿了", "雷佳音：拍完电影得算工伤")),
-    Moment("danmu", 0, 60, 240, ("来了来了", "第三遍")),
-    Moment("danmu", 3300, 3360, 30, ()),
-    Moment("danmu", 1320, 1380, 30, ("笑死我了",)),
-    Moment("danmu", 7140, 7200, 30, ("结尾好哭",)),
+    Moment("opening", 0, 30, 0.91),
+    Moment("stop", 1320, 1324, 0.042, ("笑死我了",)),
+    Moment("rewatch", 3300, 3360, 0.31, ()),
+    Moment("steady", 1500, 2700, 0.8),
+    Moment("danmu_peak", 3240, 3300, 5.1, ("啊？", "你是真饿了", "雷佳音：拍完电影得算工伤")),
+    Moment("danmu_peak", 7140, 7200, 2.4, ("结尾好哭",)),
 )
+
+SOURCE = {
+    "opening": {"retention"}, "stop": {"retention"}, "steady": {"retention"},
+    "rewatch": {"rewatch"}, "danmu_peak": {"retention", "danmu"},
+}  # fmt: skip
+"""The families that a moment of each kind is computed from."""
+
+
+def moments() -> Result:
+    return result(
+        MOMENTS_RESOURCE,
+        {
+            "kind": [m.kind for m in MOMENTS],
+            "from_second": [m.from_second for m in MOMENTS],
+            "to_second": [m.to_second for m in MOMENTS],
+            "score": [m.score for m in MOMENTS],
+            "families": ["|".join(sorted(SOURCE[m.kind])) for m in MOMENTS],
+        },
+        ("CN",),
+    )
+
 
 FILM = TitleReport(
     slug="yolo",
@@ -149,7 +172,12 @@ FILM = TitleReport(
     kind="film",
     runtime_s=RUNTIME,
     territories=("CN",),
-    results={"viewing": viewing(), **curves(), "danmu_comments": comments()},
+    results={
+        "viewing": viewing(),
+        **curves(),
+        "danmu_comments": comments(),
+        "moments": moments(),
+    },
     moments=MOMENTS,
 )
 
@@ -171,7 +199,8 @@ REPORT = Report(
 def only(*names: str) -> TitleReport:
     """The film with only these resources granted."""
     kept = {name: FILM.results[name] for name in names}
-    return replace(FILM, results=kept, moments=MOMENTS if "danmu" in kept else ())
+    moments = tuple(m for m in MOMENTS if SOURCE[m.kind] <= set(names))
+    return replace(FILM, results=kept, moments=moments if "moments" in kept else ())
 
 
 def without_rows() -> TitleReport:

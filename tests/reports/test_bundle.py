@@ -29,6 +29,7 @@ def test_it_holds_what_the_contract_lists(chinese: Bundle) -> None:
         "data/yolo/rewatch.csv",
         "data/yolo/danmu.csv",
         "data/yolo/danmu_comments.csv",
+        "data/yolo/moments.csv",
         "datapackage.json",
         "manifest.json",
     ]

@@ -46,11 +46,9 @@ def test_the_english_report_says_them_in_thousands(english: Bundle, text_of: Tex
     assert "Sample data" not in text
 
 
-def test_the_busiest_minute_and_what_was_written_there_is_text(
-    english: Bundle, text_of: TextOf
-) -> None:
+def test_a_danmu_peak_and_what_was_written_there_is_text(english: Bundle, text_of: TextOf) -> None:
     text = text_of(english.members[0].content)
-    assert "0:54:00 – 0:55:00 510 comments" in text
+    assert "0:54:00 – 0:55:00 5.1 times the usual danmu of those watching" in text
     assert "雷佳音：拍完电影得算工伤" in text
 
 
@@ -106,7 +104,7 @@ def test_the_file_is_tagged_and_every_heading_cell_has_its_scope(english: Bundle
             assert metadata["pdfuaid:part"] == "1"
     assert {"/Column", "/Row"} == set(scopes)
     assert len(figures) == 2
-    assert [f for f in figures if "Timeline of YOLO" in f and "510 comments" in f]
+    assert [f for f in figures if "Timeline of YOLO" in f and "5.1 times the usual danmu" in f]
 
 
 def elements(top: Any) -> list[Any]:
@@ -124,10 +122,32 @@ def elements(top: Any) -> list[Any]:
 def test_a_family_not_granted_is_absent_and_not_empty(text_of: TextOf) -> None:
     only = replace(film.REPORT, language="en", titles=(film.only("danmu"),))
     text = text_of(render_pdf(only))
-    assert "510 comments" in text
+    assert "Danmu" in text
+    assert "Top moments" not in text
     assert "Plays" not in text
     assert "Retention" not in text
     assert "retention" not in text
+
+
+def test_moments_are_those_of_the_families_granted_with_their_strength(text_of: TextOf) -> None:
+    watched = film.only("retention", "moments")
+    text = text_of(render_pdf(replace(film.REPORT, language="en", titles=(watched,))))
+    for words in (
+        "Top moments",
+        "Opening 1 0:00:00 – 0:00:30 91.0% still there at 30 s",
+        "Where they leave 2 0:22:00 – 0:22:04 4.2% of those watching left, beyond the usual",
+        "Where they stay 3 0:25:00 – 0:45:00 people leave 80.0% slower than in the whole title",
+    ):
+        assert words in text
+    for absent in ("go back to", "Danmu peaks", "quoted"):
+        assert absent not in text
+    whole = text_of(render_pdf(film.REPORT))
+    for words in (
+        "每会话比平常多回看 0.31 次",
+        "啊？",
+        "弹幕率为平常的 5.1 倍",
+    ):
+        assert words in whole
 
 
 def test_a_title_without_data_says_so(text_of: TextOf) -> None:
@@ -167,11 +187,11 @@ HOSTILE = (
 
 def hostile(text: str) -> Report:
     title = replace(
-        film.only("danmu"),
+        film.only("danmu", "moments"),
         name_zh=text,
         name_en=text,
         territories=(text,),
-        moments=(replace(film.MOMENTS[0], texts=(text,)),),
+        moments=(replace(film.MOMENTS[-1], texts=(text,)),),
     )
     return replace(
         film.REPORT,

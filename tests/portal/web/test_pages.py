@@ -185,9 +185,48 @@ def test_a_url_that_cannot_be_read_is_no_error(cast: Cast, alice: SignedIn, quer
 
 
 def test_comments_stand_at_their_moment_without_a_script(cast: Cast, alice: SignedIn) -> None:
-    assert "哈哈哈 CN 01" in visible(alice.get(JANUARY).content)  # the busiest minute
+    assert "哈哈哈 CN 01" in visible(alice.get(JANUARY).content)  # the strongest danmu peak
     assert "哈哈哈 CN 01" in visible(alice.get(JANUARY + "&at=0:00:30").content)
     assert "哈哈哈" not in visible(alice.get(JANUARY + "&at=1:50").content)
+
+
+def moments_on(page: str) -> list[tuple[str, str]]:
+    """(kind, words) of the moments that the panel lists."""
+    links = re.findall(r'<a href[^>]*?data-kind="(\w+)".*?>(.*?)</a>', page, re.S)
+    return [(kind, visible(words.encode())) for kind, words in links]
+
+
+def test_the_panel_lists_the_named_moments_that_the_api_answers(
+    cast: Cast, alice: SignedIn
+) -> None:
+    rows = alice.get(
+        "/api/v1/p/aurora/titles/film/moments/?from=2026-01-01&until=2026-01-11"
+    ).json()["rows"]
+    page = alice.get(JANUARY).content.decode()
+    assert [kind for kind, _ in moments_on(page)] == [r["kind"] for r in rows]
+    assert moments_on(page) == [
+        ("opening", "1 0:00:00 – 0:00:30 100.0% still there at 30 s"),
+        ("stop", "2 0:00:54 – 0:01:05 50.0% of those watching left, beyond the usual"),
+        ("rewatch", "3 0:00:33 – 0:00:48 0.02 rewatches a session above the usual"),
+        ("danmu_peak", "4 0:00:23 – 0:00:38 6.0 times the usual danmu of those watching"),
+    ]
+    chinese = SignedIn(cast.alice.user, "zh-hans").get(JANUARY).content.decode()
+    assert moments_on(chinese)[0] == ("opening", "1 0:00:00 – 0:00:30 30 秒时仍有 100.0% 在观看")
+
+
+def test_moments_need_their_family_and_comments_need_danmu(cast: Cast, alice: SignedIn) -> None:
+    grants.revoke(cast.grants["film"], by=cast.sam)
+    watched = cast.grant(cast.aurora, cast.film, families=["retention"])
+    page = alice.get(JANUARY + "&moment=2").content.decode()
+    assert [kind for kind, _ in moments_on(page)] == ["opening", "stop"]
+    assert "哈哈哈" not in page
+    assert "Another moment" not in visible(page.encode())
+    grants.revoke(watched, by=cast.sam)
+    cast.grant(cast.aurora, cast.film, families=["danmu"])
+    page = alice.get(JANUARY).content.decode()
+    assert moments_on(page) == []
+    assert "No moment stands out in this window." in visible(page.encode())
+    assert "哈哈哈 CN 01" in visible(alice.get(JANUARY + "&at=0:00:30").content)
 
 
 def test_the_table_holds_the_numbers_of_the_chart_by_minute(cast: Cast, alice: SignedIn) -> None:
@@ -360,7 +399,7 @@ def test_no_page_has_inline_script_or_style(cast: Cast, path: str, who: str | No
 
 @pytest.mark.parametrize(
     ("path", "at_most"),
-    [("/p/aurora/", 40), (JANUARY, 64), ("/p/aurora/reports/", 25), (NEW, 20)],
+    [("/p/aurora/", 40), (JANUARY, 68), ("/p/aurora/reports/", 25), (NEW, 20)],
 )
 def test_every_page_asks_the_database_a_bounded_number_of_times(
     cast: Cast,

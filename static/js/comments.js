@@ -46,6 +46,17 @@
       if (Number(link.dataset.n) === n) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     });
+    reveal();
+  }
+
+  /** Scroll the list of moments, and nothing else, to the one that is chosen. */
+  function reveal() {
+    var box = document.getElementById("moment-list");
+    var chosen = box && box.querySelector("a[aria-current]");
+    if (!chosen) return;
+    var below = chosen.offsetTop + chosen.offsetHeight - box.clientHeight;
+    if (chosen.offsetTop < box.scrollTop) box.scrollTop = chosen.offsetTop;
+    else if (below > box.scrollTop) box.scrollTop = below;
   }
 
   /** Show what was written in [from, until); `n` where it is one of the moments. */
@@ -107,5 +118,6 @@
     chart.dispatchEvent(new CustomEvent("moment", { detail: n }));
   });
 
+  reveal();
   globalThis.DailiesComments = { show: show, raise: raise };
 })();

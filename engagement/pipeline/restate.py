@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from django.db import connection, models
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from engagement.models import (
     Adjustment,
@@ -75,19 +75,29 @@ def day_totals(
     """The totals of a title's settled days as they stand published in a table of exact counts.
 
     By day and territory, over whatever else the table's rows are apart by (channels of shares).
-    A cell of nothing is none: a row may stand for another of its numbers alone.
+    A cell of nothing is none: a row may stand for another of its numbers alone. What was not
+    measured of every row has no total.
     """
     rows = (
         facts._default_manager.filter(title=title, from_day__lt=settled_until)
         .order_by()
         .values_list("from_day", "until", "territory")
-        .annotate(*(Sum(metric) for metric in metrics))
+        .annotate(
+            Count("pk"),
+            *(Count(metric) for metric in metrics),
+            *(Sum(metric) for metric in metrics),
+        )
     )
-    return {
-        (since, until, territory): dict(zip(metrics, map(int, totals), strict=True))
-        for since, until, territory, *totals in rows
-        if any(totals)
-    }
+    found: dict[Key, dict[str, int]] = {}
+    for since, until, territory, held, *counted in rows:
+        measured, sums = counted[: len(metrics)], counted[len(metrics) :]
+        if any(sums):
+            found[since, until, territory] = {
+                metric: int(total)
+                for metric, of, total in zip(metrics, measured, sums, strict=True)
+                if of == held
+            }
+    return found
 
 
 def restate(

@@ -24,7 +24,7 @@ from engagement.models import Ingest, Release, SharingFact, SharingOffset, Title
 from engagement.pipeline import staging
 from engagement.pipeline.copying import copy_objects
 from engagement.pipeline.new_viewers import Piece, pieces
-from engagement.pipeline.publish import swap
+from engagement.pipeline.publish import made_of_others, swap
 from engagement.pipeline.restate import Key, Totals, day_totals, restate
 from engagement.pipeline.staging import Rows
 from engagement.pipeline.units import input_digest
@@ -157,11 +157,14 @@ def _say_made_of(
 
     The Releases of changed days are written when they are DONE.
     """
+    made_of_others({of_day[day].pk: made_of for day in of_day if day not in changed})
     for number, day in enumerate(sorted(of_day)):
         release = of_day[day]
-        release.rejected = {} if number else rows.rejected()
+        rejected = {} if number else rows.rejected()
+        if release.rejected == rejected:
+            continue
+        release.rejected = rejected
         if day not in changed:
-            release.sources.set(made_of)
             release.save(update_fields=["rejected"])
 
 

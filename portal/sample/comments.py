@@ -76,7 +76,7 @@ def comments(
         return []
     density = density_of(title)
     wanted = max(6, round(COMMENTS_PER_PLAY * len(plays.viewer)))
-    stretch, offset = _moments(plays, density, wanted, rng)
+    stretch, offset = played_moments(plays, density, wanted, rng)
     viewer = plays.viewer[plays.session[stretch]]
     lag = (offset - plays.from_s[stretch]) * SECOND_US + rng.integers(0, SECOND_US, len(stretch))
     posted = plays.started_us[stretch] + lag
@@ -91,11 +91,11 @@ def comments(
         if rng.random() < 0.004:
             gone = int(posted[i]) // SECOND_US + int(rng.integers(3600, 3 * 86_400))
             gone = min(gone, period.until_us // SECOND_US - 1)
-            deleted = _stamp(datetime.fromtimestamp(gone, UTC))
+            deleted = stamp(datetime.fromtimestamp(gone, UTC))
         rows.append((
             title.key,
             "" if rng.random() < 0.004 else str(int(offset[i])),
-            _stamp(at),
+            stamp(at),
             text,
             sender_ids[viewer[i]],
             str(likes),
@@ -105,7 +105,7 @@ def comments(
     return rows
 
 
-def _moments(
+def played_moments(
     plays: Plays, density: Density, wanted: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
     """(stretch, offset_s) of `wanted` comments, drawn from seconds that were played."""
@@ -154,5 +154,5 @@ def _text(
     return filled + TAILS[int(rng.integers(len(TAILS)))]
 
 
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,7 +1,8 @@
 """Writes the sample platform's landing files, the same bytes for the same arguments.
 
 A folder with `titles.csv`, `segments/segments.<day>.parquet` (a session lies in the file of the
-day on which it began), `danmu/danmu.<title>.csv.gz`, and the marker `SAMPLE`.
+day on which it began), `danmu/danmu.<title>.csv.gz`, `discussion.csv.gz`, `shares.csv.gz`, and the
+marker `SAMPLE`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,17 @@ from portal.sample.audience import (
     make_audience,
 )
 from portal.sample.catalogue import TITLES, SampleTitle
-from portal.sample.comments import COLUMNS, comments
+from portal.sample.comments import COLUMNS as DANMU
+from portal.sample.comments import comments
 from portal.sample.sessions import Plays
+from portal.sample.sharing import COLUMNS as SHARES
+from portal.sample.sharing import shares
+from portal.sample.talk import COLUMNS as DISCUSSION
+from portal.sample.talk import talk
 from portal.sample.viewing import Period, title_rng, watch_all
+
+DAYS = 60
+"""How long the sample is, unless it is asked for shorter."""
 
 MARKER = "SAMPLE"
 MARKER_TEXT = """\
@@ -67,7 +76,7 @@ SEGMENTS = pa.schema(
 
 
 def generate(
-    folder: Path, *, until: date, days: int = 60, seed: int = 20261101, segments: int = 300_000
+    folder: Path, *, until: date, days: int = DAYS, seed: int = 20261101, segments: int = 300_000
 ) -> None:
     """Write the sample's landing files for the `days` days before `until` into `folder`.
 
@@ -88,19 +97,7 @@ def generate(
     (folder / MARKER).unlink(missing_ok=True)
     (folder / "titles.csv").write_bytes(_csv(TITLE_COLUMNS, (_title_row(t, until) for t in TITLES)))
     _write_segments(folder / "segments", watched, audience, viewer_ids, period, seed)
-    for title in TITLES:
-        if title.key not in watched:
-            continue
-        rows = comments(
-            title,
-            watched[title.key],
-            audience,
-            sender_ids,
-            period,
-            title_rng(seed, title.key, "danmu"),
-        )
-        packed = gzip.compress(_csv(COLUMNS, rows), compresslevel=6, mtime=0)
-        (folder / "danmu" / f"danmu.{title.key}.csv.gz").write_bytes(packed)
+    _write_words(folder, watched, audience, sender_ids, period, seed)
     # Last, so that a folder with the marker is a whole one.
     (folder / MARKER).write_text(MARKER_TEXT.format(until=until), encoding="utf-8")
 
@@ -128,6 +125,37 @@ def _title_row(title: SampleTitle, until: date) -> tuple[str, ...]:
         "|".join(title.cast),
         "|".join(title.source_work),
     )
+
+
+def _write_words(
+    folder: Path,
+    watched: dict[str, Plays],
+    audience: Audience,
+    sender_ids: list[str],
+    period: Period,
+    seed: int,
+) -> None:
+    """Danmu by title; the pages' talk and the shares of all titles together."""
+    posts: list[tuple[str, ...]] = []
+    links: list[tuple[str, ...]] = []
+    for title in TITLES:
+        plays = watched.get(title.key)
+        if plays is None:
+            continue
+
+        def rng(what: str, key: str = title.key) -> np.random.Generator:
+            return title_rng(seed, key, what)
+
+        said = comments(title, plays, audience, sender_ids, period, rng("danmu"))
+        _write_csv(folder / "danmu" / f"danmu.{title.key}.csv.gz", DANMU, said)
+        posts += talk(title, plays, audience, sender_ids, period, rng("discussion"))
+        links += shares(title, plays, audience, sender_ids, period, rng("shares"))
+    _write_csv(folder / "discussion.csv.gz", DISCUSSION, posts)
+    _write_csv(folder / "shares.csv.gz", SHARES, links)
+
+
+def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    path.write_bytes(gzip.compress(_csv(columns, rows), compresslevel=6, mtime=0))
 
 
 def _csv(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> bytes:

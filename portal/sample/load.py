@@ -16,19 +16,22 @@ from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
-from engagement.models import Title
+from engagement.models import FanSet, FanSetVersion, Tag, Title
 from engagement.settling import settled_until
 from partners.audit import record
 from partners.grants import approve
 from partners.models import Grant, Holding, Membership, Partner, User
 from portal.sample.accounts import create_people
 from portal.sample.catalogue import TITLES
-from portal.sample.generator import generate, generated_until
+from portal.sample.generator import DAYS, generate, generated_until
 from portal.sample.platform import (
+    FAN_SETS,
     GRANTS,
     HOLDINGS,
     PARTNERS,
     SCHEDULES,
+    STAFF,
+    SampleFanSet,
     SampleGrant,
     SampleSchedule,
 )
@@ -55,18 +58,21 @@ def load(folder: Path, *, segments: int = 300_000, say: Callable[[str], None] = 
     until = generated_until(folder)
     if until is None:
         until = settled_until()
-        say(f"writing the sample's landing files, 60 days before {until}")
+        say(f"writing the sample's landing files, {DAYS} days before {until}")
         generate(folder, until=until, segments=segments)
     call_command("ingest", *map(str, sorted(folder.rglob("titles.*"))), sample=True, verbosity=0)
-    set_up_holders()
+    set_up_holders(until)
     call_command("ingest", str(folder))
     set_up(until)
     say(f"{len(PARTNERS)} partners, {len(TITLES)} titles, {len(GRANTS)} grants are in")
 
 
 @transaction.atomic
-def set_up_holders() -> None:
-    """People and holdings for the titles ingested, once. Raises SampleError for a missing title."""
+def set_up_holders(until: date) -> None:
+    """People, holdings and fan sets for the titles ingested, once.
+
+    Raises SampleError for a missing title.
+    """
     titles = _titles()
     if Partner.objects.filter(slug__in=[p.slug for p in PARTNERS]).exists():
         return
@@ -77,6 +83,8 @@ def set_up_holders() -> None:
             title=titles[holding.title],
             territories=list(holding.territories),
         )
+    for fan_set in FAN_SETS:
+        _fan_set(fan_set, titles, until)
 
 
 @transaction.atomic
@@ -85,7 +93,7 @@ def set_up(until: date) -> None:
 
     Raises SampleError where a title is missing.
     """
-    set_up_holders()
+    set_up_holders(until)
     titles = _titles()
     for grant in GRANTS:
         _grant(grant, titles, until)
@@ -114,6 +122,25 @@ def _midnight(day: date | None) -> datetime | None:
     if day is None:
         return None
     return datetime.combine(day, time(), tzinfo=ZoneInfo(settings.TIME_ZONE))
+
+
+def _fan_set(spec: SampleFanSet, titles: dict[str, Title], until: date) -> None:
+    """A fan set and its first rule, which counts the whole sample, as staff define them."""
+    by = User.objects.get(email=STAFF[0].email)
+    fans = FanSet.objects.create(slug=spec.slug, name_zh=spec.name_zh, name_en=spec.name_en)
+    tag = Tag.objects.get(kind=spec.tag[0], name=spec.tag[1]) if spec.tag else None
+    version = FanSetVersion.objects.create(
+        fan_set=fans,
+        version=1,
+        from_day=until - timedelta(days=DAYS),
+        rule=FanSetVersion.Rule.TAGGED if tag else FanSetVersion.Rule.FINISHED,
+        tag=tag,
+        defined_by=by.email,
+    )
+    version.titles.set([titles[key] for key in spec.titles])
+    record("fan_set.version_added", actor=by, target=fans, version=1, rule=version.rule,
+           from_day=version.from_day.isoformat(), titles=sorted(spec.titles),
+           tag=str(tag or ""))  # fmt: skip
 
 
 def _grant(spec: SampleGrant, titles: dict[str, Title], until: date) -> None:

@@ -90,6 +90,17 @@ class SampleSchedule:
     asked_days: int = 0
 
 
+@dataclass(frozen=True)
+class SampleFanSet:
+    """Who finished any of `titles`, or watched any title with the tag (its kind and name)."""
+
+    slug: str
+    name_zh: str
+    name_en: str
+    titles: tuple[str, ...] = ()
+    tag: tuple[str, str] | None = None
+
+
 def _partner(slug: str, zh: str, en: str, *names: str) -> SamplePartner:
     """A partner with an owner, an analyst and a viewer of these names."""
     roles = ("owner", "analyst", "viewer")
@@ -167,6 +178,16 @@ GRANTS: tuple[SampleGrant, ...] = (
     SampleGrant("SP-2025-061", "eighth-day", ("SP-F06",), valid=Days(since=365, until=10)),
 )  # fmt: skip
 """SP-2025-061 has lapsed; SP-2026-051 opens the pages and nothing else."""
+
+FAN_SETS: tuple[SampleFanSet, ...] = (
+    SampleFanSet("calico-finishers", "看完三花猫悬疑片的人", "Finished a Calico Cat mystery",
+                 titles=("SP-F02", "SP-F08", CO_PRODUCTION)),
+    SampleFanSet("mystery-viewers", "悬疑片观众", "Mystery viewers", tag=("genre", "悬疑")),
+    SampleFanSet("tao-xiaodeng", "陶小灯的影迷", "Fans of Tao Xiaodeng", tag=("cast", "陶小灯")),
+    SampleFanSet("tide-readers", "《潮水》的读者", "Readers of Tide",
+                 tag=("source_work", "《潮水》（小说）")),
+)  # fmt: skip
+"""One of own titles, one that pools all six partners, an actor's, and a novel's."""
 
 SCHEDULES: tuple[SampleSchedule, ...] = (
     SampleSchedule(

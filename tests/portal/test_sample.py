@@ -15,9 +15,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from engagement.formats import Catalogue, Landed, Options, Reading, read
 from portal.sample import platform
 from portal.sample.catalogue import MYSTERIES, TITLES
 from portal.sample.generator import SEGMENTS, generate, generated_until
+from portal.sample.sharing import CHANNELS
 
 UNTIL = date(2026, 11, 22)
 SINCE = UNTIL - timedelta(days=60)
@@ -272,6 +274,75 @@ def test_danmu_repeat_are_liked_lack_offsets_vanish_and_hold_contacts(sample: Pa
     assert 10 < sum(bool(c["deleted_at"]) for c in comments) < 0.01 * len(comments)
     assert sum("wx_sample_" in c["text"] for c in comments) >= 3
     assert all(not c["deleted_at"] or c["deleted_at"] > c["posted_at"] for c in comments)
+
+
+def table(sample: Path, name: str) -> list[dict[str, str]]:
+    with gzip.open(sample / f"{name}.csv.gz", "rt", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def landed(sample: Path, name: str) -> Landed:
+    """As `ingest` reads the file."""
+    return read(
+        sample / f"{name}.csv.gz",
+        name=f"{name}.csv.gz",
+        options=Options(),
+        catalogue=Catalogue({t.key: t.runtime_s for t in TITLES if t.kind != "series"}),
+        settings=Reading("CN", ZoneInfo("Asia/Shanghai"), datetime(2026, 11, 24, tzinfo=UTC), {}),
+    )
+
+
+def test_what_is_said_and_shared_is_read_as_native_files_without_a_bad_row(sample: Path) -> None:
+    for kind in ("discussion", "shares"):
+        found = landed(sample, kind)
+        assert (found.kind, found.format, found.rejected) == (kind, "native", {})
+        assert set(found.table["title_id"].to_pylist()) == {
+            t.key for t in TITLES if t.kind != "series"
+        }
+        days = set(found.table["day"].to_pylist())
+        assert all(SINCE <= day < UNTIL for day in days)
+
+
+def test_replies_answer_posts_of_their_title_and_come_after_them(sample: Path) -> None:
+    posts = {p["post_id"]: p for p in table(sample, "discussion")}
+    replies = [p for p in posts.values() if p["parent_id"]]
+    assert 0.4 < len(replies) / len(posts) < 0.6
+    for reply in replies:
+        parent = posts[reply["parent_id"]]
+        assert (parent["title_id"], parent["parent_id"]) == (reply["title_id"], "")
+        assert parent["posted_at"] < reply["posted_at"]
+    gone = [p for p in posts.values() if p["deleted_at"]]
+    assert 1 <= len(gone) < 0.02 * len(posts)
+    assert all(p["posted_at"] < p["deleted_at"] for p in gone)
+    assert {p["author_id"][0] for p in posts.values()} == {"d"}  # who wrote danmu writes here
+
+
+def test_posts_name_nobody_but_the_inventions_of_their_title(sample: Path) -> None:
+    """No placeholder is left, and most posts that are about a scene are about the title's own."""
+    posts = table(sample, "discussion")
+    assert not [p["text"] for p in posts if "{" in p["text"]]
+    texts = {p["text"] for p in posts if p["title_id"] == "SP-F12"}
+    things = [scene.thing for scene in BY_KEY["SP-F12"].scenes]
+    assert any(thing in text for text in texts for thing in things)
+    elsewhere = [scene.thing for t in TITLES if t.key != "SP-F12" for scene in t.scenes]
+    ours = set(things)
+    assert not [t for t in texts for thing in elsewhere if thing in t and thing not in ours]
+
+
+def test_shares_lie_on_seconds_of_the_title_and_each_channel_has_its_reach(sample: Path) -> None:
+    links = table(sample, "shares")
+    assert len({link["share_id"] for link in links}) == len(links)
+    placed = [link for link in links if link["offset_s"]]
+    assert 0.6 < len(placed) / len(links) < 0.7
+    assert all(int(p["offset_s"]) < BY_KEY[p["title_id"]].runtime_s for p in placed)
+    assert all(int(link["new_viewers"]) <= int(link["visits"]) for link in links)
+    visits: dict[str, list[int]] = {}
+    for link in links:
+        visits.setdefault(link["channel"], []).append(int(link["visits"]))
+    assert visits.keys() == CHANNELS.keys()
+    mean = {channel: sum(each) / len(each) for channel, each in visits.items()}
+    assert mean["wechat"] < mean["wechat-moments"] < mean["weibo"] < mean["douyin"]
+    assert max(visits, key=lambda c: len(visits[c])) == "wechat"
 
 
 def test_titles_file_states_every_title_of_the_cast(sample: Path) -> None:

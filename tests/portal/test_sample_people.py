@@ -9,11 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from engagement.models import Title
+from engagement.models import FanSetVersion, Tag, Title
 from engagement.roles import WEB, acting_as
 from engagement.settling import settled_until
 from partners.access import membership_for, scope_for
-from partners.models import Grant, User
+from partners.models import AuditEvent, Grant, User
 from portal.sample.catalogue import TITLES
 from portal.sample.load import is_loaded, set_up
 from portal.sample.summary import demo_summary
@@ -35,6 +35,11 @@ def sample(db: None, settings: Settings, tmp_path: Path) -> date:
             runtime_s=title.runtime_s,
             parent=made.get(title.parent),
         )
+        for kind, names in (
+            ("genre", title.genres), ("cast", title.cast), ("source_work", title.source_work),
+        ):  # fmt: skip
+            for name in names:
+                made[title.key].tags.add(Tag.objects.get_or_create(kind=kind, name=name)[0])
     until = settled_until()
     set_up(until)
     return until
@@ -76,6 +81,27 @@ def test_one_partner_has_pages_only_and_one_grant_has_lapsed(sample: date) -> No
     for exit in ("export", "email", "api"):
         assert opened("paper-mountain", exit) == {}
     assert "SP-F06" not in opened("eighth-day", "web")
+
+
+def test_fan_sets_are_by_titles_genre_actor_and_novel_and_count_the_whole_sample(
+    sample: date,
+) -> None:
+    found = {v.fan_set.slug: v for v in FanSetVersion.objects.select_related("fan_set", "tag")}
+    assert {
+        slug: (v.rule, sorted(t.key for t in v.titles.all()), v.tag and (v.tag.kind, v.tag.name))
+        for slug, v in found.items()
+    } == {
+        "calico-finishers": ("finished", ["SP-F02", "SP-F08", "SP-F12"], None),
+        "mystery-viewers": ("tagged", [], ("genre", "悬疑")),
+        "tao-xiaodeng": ("tagged", [], ("cast", "陶小灯")),
+        "tide-readers": ("tagged", [], ("source_work", "《潮水》（小说）")),
+    }
+    assert {(v.version, v.from_day, v.until) for v in found.values()} == {
+        (1, sample - timedelta(days=60), None)
+    }
+    told = AuditEvent.objects.filter(action="fan_set.version_added")
+    assert {e.actor.email for e in told if e.actor} == {"maker@dailies.example.com"}
+    assert told.count() == 4
 
 
 def test_recipients_of_schedules_have_a_first_bundle_coming(sample: date) -> None:

@@ -5,7 +5,6 @@ A broken line is counted with its number; a file that breaks off is refused.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -27,30 +26,35 @@ def objects(
     """(line, object) of each; lines that hold none go to `broken` as (line, why).
 
     In an array or envelope the line is the object's number, from 1. `envelopes` are the keys
-    under which an envelope holds its events. Lines that begin with # are comments.
+    under which an envelope holds its events. Lines that begin with # are comments. Of a log of
+    one object a line, one line at a time is in memory.
     """
-    text = file.text
-    if not _a_line_each(text):
-        yield from _one_after_another(text, envelopes)
+    if not _a_line_each(file):
+        yield from _one_after_another(file.text, envelopes)
         return
-    last = text.rstrip().count("\n") + 1
-    for number, line in enumerate(io.StringIO(text), start=1):
-        if not line.strip() or line.startswith(_COMMENT):
+    failed: tuple[int, Exception] | None = None
+    for number, line in file.lines():
+        if not line.strip():
+            continue
+        if failed:  # and was not the last line
+            broken.append((failed[0], f"not JSON: {failed[1]}"))
+            failed = None
+        if line.startswith(_COMMENT):
             continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            if number == last:
-                raise Quarantined(
-                    f"line {number}, the last, breaks off: {error}; the file is truncated"
-                ) from error
-            broken.append((number, f"not JSON: {error}"))
+            failed = number, error
             continue
         inside = _opened(value, envelopes)
         if not inside:
             broken.append((number, "not a JSON object"))
         for one in inside:
             yield number, one
+    if failed:
+        raise Quarantined(
+            f"line {failed[0]}, the last, breaks off: {failed[1]}; the file is truncated"
+        ) from failed[1]
 
 
 def first_objects(file: File, envelopes: Sequence[str] = ()) -> list[Object]:
@@ -58,7 +62,7 @@ def first_objects(file: File, envelopes: Sequence[str] = ()) -> list[Object]:
     head = file.head
     if not head or head[0] not in "{[#":
         return []
-    complete = head if len(head) == len(file.text.lstrip()) else head[: head.rfind("\n") + 1]
+    complete = head if file.head_is_whole else head[: head.rfind("\n") + 1]
     found: list[Object] = []
     for line in complete.split("\n", _FIRST_LINES)[:_FIRST_LINES]:
         if line.startswith("{"):
@@ -88,10 +92,10 @@ def _one_after_another(text: str, envelopes: Sequence[str]) -> Iterator[tuple[in
             yield number, one
 
 
-def _a_line_each(text: str) -> bool:
+def _a_line_each(file: File) -> bool:
     """Whether the first line is an object, or, where it is broken, most of those after it."""
     first: list[bool] = []
-    for line in io.StringIO(text):
+    for _, line in file.lines():
         if line.strip() and not line.startswith(_COMMENT):
             first.append(line.startswith("{") and isinstance(_parsed(line), dict))
             if first[0] or not line.startswith("{") or len(first) == _FIRST_LINES:

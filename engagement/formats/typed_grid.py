@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,26 +32,41 @@ _MEASURES = frozenset(
 
 def json_grid(file: File, known: Sequence[str]) -> Grid:
     """JSON lines: an object a line. Lists become words joined by `|`."""
-    text = file.text
-    if text.lstrip().startswith("["):
+    if file.head.startswith("["):
         raise Quarantined("line 1: a JSON array; write one object a line")
-    return _fast_json(text, known) or _slow_json(text, known)
+    return _fast_json(file, known) or _slow_json(file, known)
 
 
-def _fast_json(text: str, known: Sequence[str]) -> Grid | None:
+class _Utf8(io.RawIOBase):
+    """A file's text as Arrow reads it: UTF-8, line ends as \\n, a piece at a time."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__()
+        self._pieces = file.text_pieces()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = next(self._pieces, "").encode()
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def _fast_json(file: File, known: Sequence[str]) -> Grid | None:
     """By Arrow; None where it refuses, or where lines and rows would not match."""
-    for number, line in enumerate(io.StringIO(text), start=1):
-        if number > 100:
-            break
+    for _, line in islice(file.lines(), 100):
         try:
             json.loads(line, object_pairs_hook=_pairs)
         except (ValueError, RecursionError):
             return None
     worded = [n for n in known if n not in _MEASURES]
-    data = text.encode()
     try:
         table = pyarrow.json.read_json(
-            pa.BufferReader(data),
+            io.BufferedReader(_Utf8(file), 1 << 20),
             read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=16 << 20),
             parse_options=pyarrow.json.ParseOptions(
                 explicit_schema=pa.schema([(name, pa.string()) for name in worded]),
@@ -59,7 +75,7 @@ def _fast_json(text: str, known: Sequence[str]) -> Grid | None:
         )
     except pa.ArrowException:
         return None
-    if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
+    if table.num_rows != file.scan.lines:
         return None
     keys = [key.strip().lower() for key in table.column_names]
     check_header(keys, known)
@@ -69,17 +85,28 @@ def _fast_json(text: str, known: Sequence[str]) -> Grid | None:
         if key in known
     }
     # Arrow adds the columns it was told of; where all is null, the file may not have them.
-    columns = {n: c for n, c in columns.items() if c.null_count < len(c) or f'"{n}"' in text}
+    empty = {n for n, c in columns.items() if c.null_count == len(c)}
+    empty -= _named(file, empty)
+    columns = {n: c for n, c in columns.items() if n not in empty}
     return _plain(columns, np.arange(1, table.num_rows + 1, dtype=np.int64), [])
 
 
-def _slow_json(text: str, known: Sequence[str]) -> Grid:
+def _named(file: File, keys: Set[str]) -> set[str]:
+    """Those of `keys` that some line names."""
+    found: set[str] = set()
+    for _, line in file.lines():
+        found.update(key for key in keys - found if f'"{key}"' in line)
+        if found == keys:
+            break
+    return found
+
+
+def _slow_json(file: File, known: Sequence[str]) -> Grid:
     names: dict[str, str] = {}
     lines: list[int] = []
     ragged: list[tuple[int, str]] = []
     chunks: list[tuple[int, dict[str, pa.Array]]] = []
     objects: list[dict[str, Any]] = []
-    last = text.count("\n") + 1
 
     def close_chunk() -> None:
         for found in objects:
@@ -89,13 +116,13 @@ def _slow_json(text: str, known: Sequence[str]) -> Grid:
         chunks.append((len(objects), {key: _strings(objects, key) for key in names}))
         objects.clear()
 
-    for number, line in enumerate(io.StringIO(text), start=1):
+    for number, line in file.lines():
         if not line.strip():
             continue
         try:
             value = json.loads(line, object_pairs_hook=_pairs if number <= 100 else None)
         except (ValueError, RecursionError) as error:
-            if number == last:
+            if not line.endswith("\n"):
                 raise Quarantined(
                     f"line {number}, the last, breaks off: {error}; the file is truncated"
                 ) from error

@@ -7,7 +7,7 @@ Of the tables, `..._media_player_1` or `_2` is the log; those beside it are join
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -43,7 +43,7 @@ _OVERLAYS = frozenset({"nonlinear", "companion"})
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One event: its atomic fields, and the last of each entity by its name without vendor."""
 
     line: int
@@ -79,20 +79,33 @@ def recognise(file: File) -> int:
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
     log = events.Log()
     if is_table(file):
-        rows = (_Row(line, fields, of) for line, fields, of in joined_rows(file, reading))
+        rows = (Row(line, fields, of) for line, fields, of in joined_rows(file, reading))
     else:
         found = objects(file, log.broken)
-        rows = (_Row(line, one, _entities(one)) for line, one in found)
+        rows = (Row(line, one, entities_of(one)) for line, one in found)
+    return land_rows(NAME, file, log, rows, options, catalogue, reading)
+
+
+def land_rows(
+    format: str,
+    file: File,
+    log: events.Log,
+    rows: Iterable[Row],
+    options: Options,
+    catalogue: Catalogue,
+    reading: Reading,
+) -> Landed:
+    """The segments of events in whatever container; `rows` add to `log` what was no event."""
     for row in rows:
         event = _event(row)
         if event is None:
             log.others += 1
         else:
             log.events.append(event)
-    return events.land(NAME, file, log, RULES, options, catalogue, reading)
+    return events.land(format, file, log, RULES, options, catalogue, reading)
 
 
-def _entities(one: Object) -> dict[str, Mapping[str, Any]]:
+def entities_of(one: Object) -> dict[str, Mapping[str, Any]]:
     """The newest version of each entity and of the event's own body."""
     found: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for key, value in one.items():
@@ -123,7 +136,7 @@ def _camel(key: str) -> str:
     return re.sub(r"_(\w)", lambda m: m.group(1).upper(), key)
 
 
-def _event(row: _Row) -> events.Found | None:
+def _event(row: Row) -> events.Found | None:
     name = text_at(row.fields, "event_name") or ""
     away = _AWAY.get(name)
     if away is None and "media_player" not in row.entities:
@@ -159,7 +172,7 @@ def _event(row: _Row) -> events.Found | None:
     )
 
 
-def _act(name: str, row: _Row) -> Act:
+def _act(name: str, row: Row) -> Act:
     """By the event's name; every event tells the player's state, which stands for the rest."""
     if name in _PAUSES or row.says("media_player", "paused") or row.says("media_player", "ended"):
         return Act.PAUSE
@@ -168,7 +181,7 @@ def _act(name: str, row: _Row) -> Act:
     return Act.REPORT if name in _REPORTS else Act.BEAT
 
 
-def _session(row: _Row) -> str | None:
+def _session(row: Row) -> str | None:
     return (
         row.text("session", "media_session_id")
         or row.text("web_page", "id")
@@ -177,7 +190,7 @@ def _session(row: _Row) -> str | None:
     )
 
 
-def _videos(row: _Row) -> tuple[str, ...]:
+def _videos(row: Row) -> tuple[str, ...]:
     """The player's id on the page, and the label that the tracker was given."""
     names = (
         row.text("youtube", "player_id"),
@@ -188,18 +201,18 @@ def _videos(row: _Row) -> tuple[str, ...]:
     return tuple(name for name in names if name) or ("",)
 
 
-def _in_ad(row: _Row) -> bool:
+def _in_ad(row: Row) -> bool:
     kind = (row.text("ad_break", "break_type") or "linear").lower()
     return "ad" in row.entities and kind not in _OVERLAYS
 
 
-def _clock(row: _Row) -> float | None:
+def _clock(row: Row) -> float | None:
     """How many seconds the session has been playing, where its entity counts them."""
     played = row.number("session", "time_played")
     return played if played is not None and played >= 0 else None
 
 
-def _order(row: _Row) -> int:
+def _order(row: Row) -> int:
     """The tracker's own count; without it the session's clocks, which only go forward."""
     index = row.number("client_session", "event_index")
     if index is not None and index >= 0:
@@ -209,7 +222,7 @@ def _order(row: _Row) -> int:
     return int(1000 * sum(s for s in spent if s is not None and s >= 0))
 
 
-def _first(row: _Row, *names: str) -> str | None:
+def _first(row: Row, *names: str) -> str | None:
     return next((found for name in names if (found := text_at(row.fields, name))), None)
 
 

@@ -68,8 +68,18 @@ def read(
     """
     file = File(path, name)
     try:
-        return chosen(file, options.format).read(file, options, catalogue, settings)
+        return _read(chosen(file, options.format), file, options, catalogue, settings)
     except (MemoryError, RecursionError) as error:
         raise Quarantined(f"the file is too large or too deep to read: {error}") from error
     except pa.ArrowException as error:
         raise Quarantined(f"a column cannot be read: {error}") from error
+
+
+def _read(
+    format: Format, file: File, options: Options, catalogue: Catalogue, settings: Reading
+) -> Landed:
+    try:
+        return format.read(file, options, catalogue, settings)
+    except Quarantined as error:
+        error.format, error.kind = format.name, format.kind
+        raise

@@ -70,4 +70,4 @@ def _drawn(text: str) -> str | None:
     return said if isinstance(said, str) and said.strip() else None
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

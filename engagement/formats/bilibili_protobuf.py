@@ -82,4 +82,4 @@ def _comment(line: int, elem: Any) -> Found:
     )
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

@@ -205,4 +205,4 @@ def _scaled(offset: str, scale: int) -> str:
         return offset
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

@@ -100,4 +100,4 @@ def _id(one: Object, name: str) -> str | None:
     )
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "segments", recognise, read)

@@ -133,4 +133,4 @@ def _land(
     return danmu.land(NAME, comments, options, catalogue, reading, notes)
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

@@ -78,4 +78,4 @@ def _territory(city: str | None) -> str | None:
     return _COUNTRIES.get(city.strip('" ').rsplit(",", 1)[-1].strip().lower())
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "discussion", recognise, read)

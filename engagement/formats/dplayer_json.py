@@ -56,4 +56,4 @@ def _comment(line: int, entry: list[Any]) -> Found:
     )
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

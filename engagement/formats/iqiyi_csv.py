@@ -28,4 +28,4 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     return replace(crawler_csv.read(file, options, catalogue, reading), format=NAME)
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

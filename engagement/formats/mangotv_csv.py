@@ -87,4 +87,4 @@ def _parents(cells: dict[str, list[str]]) -> list[str | None]:
     return parents
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "discussion", recognise, read)

@@ -206,4 +206,4 @@ def _list(column: pa.Array) -> pa.Array:
     return pa.array(found, pa.list_(pa.string()))
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "", recognise, read)

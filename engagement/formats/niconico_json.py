@@ -60,4 +60,4 @@ def _add(listing: Listing, comment: Any, by_owner: bool) -> None:
     )
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

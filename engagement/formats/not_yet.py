@@ -28,6 +28,7 @@ def _knows(pattern: str) -> Callable[[File], int]:
 FORMATS = (
     Format(
         "ass",
+        "danmu",
         _knows(r"\[Script Info\]"),
         _refusing(
             "this is an .ass subtitle file, a rendering of danmaku without senders or times; "

@@ -118,4 +118,4 @@ def _event(line: int, one: Object, act: Act, payload: Object) -> events.Found:
     )
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "segments", recognise, read)

@@ -40,4 +40,4 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     return discussion.land(NAME, posts, options, catalogue, reading, {})
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "discussion", recognise, read)

@@ -20,13 +20,16 @@ Reader = Callable[[File, Options, Catalogue, Reading], Landed]
 
 @dataclass(frozen=True)
 class Format:
-    """`recognise` answers 0 (not mine) to 100 (certainly mine) by name and content.
+    """`kind` is what its files hold; "" where their names say it.
+
+    `recognise` answers 0 (not mine) to 100 (certainly mine) by name and content.
 
     `beside` tells which files of its folder a log is read with, by its name; they arrive as
     Reading.beside.
     """
 
     name: str
+    kind: str
     recognise: Callable[[File], int]
     read: Reader
     beside: Callable[[str], re.Pattern[str] | None] | None = None

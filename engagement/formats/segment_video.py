@@ -112,4 +112,4 @@ def _country(one: Object) -> str | None:
     return country if len(country) == 2 else None
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "segments", recognise, read)

@@ -226,4 +226,4 @@ def _first(row: Row, *names: str) -> str | None:
     return next((found for name in names if (found := text_at(row.fields, name))), None)
 
 
-FORMAT = Format(NAME, recognise, read, beside)
+FORMAT = Format(NAME, "segments", recognise, read, beside)

@@ -133,4 +133,4 @@ def _put(found: Object, prefix: str, one: Any) -> None:
     found.setdefault(f"{prefix}_{words.lower()}_{version}", one.get("data"))
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "segments", recognise, read)

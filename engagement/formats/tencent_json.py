@@ -42,4 +42,4 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     return found.land(NAME, listing, file, options, catalogue, reading)
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "danmu", recognise, read)

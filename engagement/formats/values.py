@@ -102,7 +102,13 @@ class Landed:
 
 
 class Quarantined(Exception):
-    """The whole file stays out. `problem` says why, with line numbers."""
+    """The whole file stays out. `problem` says why, with line numbers.
+
+    `format` and `kind` are what it was read as, "" where nobody knew it.
+    """
+
+    format = ""
+    kind = ""
 
     def __init__(
         self, problem: str, *, rows_read: int = 0, rejected: dict[str, Rejects] | None = None

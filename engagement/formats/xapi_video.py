@@ -100,4 +100,4 @@ def _viewer(one: Object) -> str | None:
     return None
 
 
-FORMAT = Format(NAME, recognise, read)
+FORMAT = Format(NAME, "segments", recognise, read)

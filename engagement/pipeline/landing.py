@@ -147,7 +147,7 @@ def land(
     source = Source(
         name=file.name,
         sha256=sha256,
-        kind=_guess_kind(file),
+        kind=_named_kind(file),
         format=options.format or "",
         options=said,
         state=Source.State.QUARANTINED,
@@ -249,21 +249,21 @@ def _may_read_more_now(source: Source) -> bool:
     )
 
 
-def _guess_kind(file: File) -> str:
+def _named_kind(file: File) -> str:
+    """What the file's name says it holds; "" where it says nothing."""
     stem = file.path.name.lower()
-    for kind in Source.Kind:
-        if stem.startswith(kind.value):
-            return kind
-    return Source.Kind.DANMU
+    return next((kind.value for kind in Source.Kind if stem.startswith(kind.value)), "")
 
 
 def _quarantine(
     file: File, error: Quarantined, source: Source | None, run: Ingest, summary: Summary
 ) -> None:
     source = source or Source(
-        name=file.name, sha256=staging.keep(file.path)[0], kind=_guess_kind(file), ingest=run
+        name=file.name, sha256=staging.keep(file.path)[0], kind=_named_kind(file), ingest=run
     )
     source.state = Source.State.QUARANTINED
+    source.kind = error.kind or source.kind
+    source.format = error.format or source.format
     source.problem = error.problem
     source.rows_read = error.rows_read
     with acting_as(PUBLISH):

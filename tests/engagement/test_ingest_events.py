@@ -50,6 +50,25 @@ def test_an_open_edx_log_becomes_a_day_of_viewing(folder: Path) -> None:
 
 
 @pytest.mark.django_db
+def test_a_quarantined_file_is_of_the_kind_that_it_was_read_as(folder: Path) -> None:
+    """Whatever it is called. What nobody knows is of no kind, unless its name says one."""
+    (folder / "tracking.log").write_text(event("play_video", "04:00:00", 1, currentTime=0) + "{")
+    (folder / "crawl.csv").write_text("row,relative_time_as_shown,text\n")
+    (folder / "comments.xml").write_text("<?xml version='1.0'?><i><d p='1'>")
+    (folder / "notes.bin").write_bytes(b"nothing that we know\n")
+    (folder / "shares.jsonl.gz").write_bytes(b"no gzip")
+    assert len(ingest(folder).quarantined) == 5
+    found = Source.objects.filter(state="quarantined").values_list("name", "kind", "format")
+    assert {name: (kind, format) for name, kind, format in found} == {
+        "tracking.log": ("segments", "openedx"),
+        "crawl.csv": ("discussion", "page-comments-csv"),
+        "comments.xml": ("danmu", "bilibili-xml"),
+        "notes.bin": ("", ""),
+        "shares.jsonl.gz": ("shares", ""),
+    }
+
+
+@pytest.mark.django_db
 def test_snowplows_tables_go_in_together_and_anew_when_one_changes(
     folder: Path, real_data: Path
 ) -> None:

@@ -7,6 +7,7 @@ Workers need this project, its packages and the staged files where they are here
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ def session(master: str) -> Any:
     except Exception as error:  # py4j has no class for a Java that is not there
         raise SparkMissing(f"Spark did not start; it needs Java 17 or newer: {error}") from error
     made.sparkContext.setLogLevel("ERROR")
+    logging.getLogger("py4j").setLevel(logging.WARNING)  # tells of every connection it closes
     return made
 
 

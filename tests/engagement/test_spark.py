@@ -12,21 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import call_command
 
-from engagement.formats import Options
 from engagement.models import Release
-from engagement.pipeline import engine, spark
-from engagement.pipeline.ingest import ingest as run_ingest
+from engagement.pipeline import engine, people_days, spark
 from engagement.pipeline.rollup import from_bytes, to_bytes
 from tests.engagement.one_film import DAY, FILM, facts, ingest, land, noon, segment
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.slow]
 
 
 def missing() -> str:
@@ -94,22 +87,30 @@ def test_spark_and_the_embedded_engine_give_the_same_bytes(folder: Path) -> None
         assert again.people.equals(partial.people)
 
 
-def test_an_ingest_by_spark_publishes_the_same(folder: Path, settings: Any) -> None:
+def people_rows() -> list[Any]:
+    return [
+        (day.key, day.day, day.rows().to_pylist()) for day in people_days.published(titles=None)
+    ]
+
+
+def test_the_command_by_spark_publishes_what_the_embedded_engine_does(
+    folder: Path, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings.ENGINE_URL = "spark://local[2]"
     land(folder, "segments.csv", list(random_rows(2)))
-    run_ingest([folder], Options(), by="spark")
-    assert set(
-        Release.objects.filter(kind="segments", rows__gt=0).values_list("engine", flat=True)
-    ) == {"spark"}
-    theirs = facts()
-    ingest(folder, withdraw=[])  # the embedded engine finds nothing to do
-    assert facts() == theirs
+    call_command("ingest", str(folder), engine="spark")
+    assert "releases   6\n" in capsys.readouterr().out
+    published = Release.objects.filter(kind="segments", state="done", rows__gt=0)
+    assert set(published.values_list("engine", flat=True)) == {"spark"}
+    theirs, their_people = facts(), people_rows()
+    assert len(their_people) == 4  # two titles on two days
+    call_command("ingest", str(folder), engine="embedded")
+    assert "releases   0\n" in capsys.readouterr().out  # it finds nothing to do
     Release.objects.filter(kind="segments").update(input_digest="")
-    ingest(folder)
-    assert set(
-        Release.objects.filter(kind="segments", state="done").values_list("engine", flat=True)
-    ) == {"embedded"}
+    call_command("ingest", str(folder), engine="embedded")
+    assert set(published.values_list("engine", flat=True)) == {"embedded"}
     assert facts() == theirs
+    assert people_rows() == their_people
 
 
 def test_the_master_is_what_the_url_names() -> None:

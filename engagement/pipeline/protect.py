@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import cached_property
 
 from engagement.pipeline.sketches import Viewers
 from engagement.scope import ALL
@@ -142,20 +141,12 @@ class _Tied:
 
     people: Mapping[int, People]
 
-    @cached_property
-    def first(self) -> int:
-        return min(self.people)
-
-    @cached_property
-    def last(self) -> int:
-        return max(self.people)
+    @property
+    def span(self) -> tuple[int, int]:
+        return min(self.people), max(self.people)
 
     def across(self, first: int, last: int) -> tuple[People, People] | None:
-        """Who is inside a span and who is not, where the piece lies across an end of it."""
-        if first <= self.first and self.last <= last:
-            return None  # by far the most often, as is the next: no need to look at the places
-        if self.last < first or last < self.first:
-            return None
+        """Who is inside a span and who is not, of a piece that is partly inside."""
         inside = [p for place, p in self.people.items() if first <= place <= last]
         if not inside:
             return None
@@ -253,7 +244,7 @@ class _Board:
         touched = [any(w.overlaps(p.since, p.until) for p in pieces) for w in wholes]
         shown = [device == ALL or device in w.devices for w in wholes]
         parts = [self._parts(territory, device, wholes) for territory in self.territories]
-        tied = [piece for part in parts for piece in part.tied]
+        tied = [(*piece.span, piece) for part in parts for piece in part.tied]
         for last in range(touched.index(True) if True in touched else 0, len(wholes)):
             loose, touches = _NOBODY, False
             for first in range(last, -1, -1):
@@ -284,14 +275,22 @@ class _Board:
         loose.pop(-1, None)
         return _Parts(loose, [_Tied(t) for t in tied if len(t) > 1])
 
-    def _remainder(self, loose: People, pieces: Iterable[_Tied], first: int, last: int) -> int:
+    def _remainder(
+        self, loose: People, pieces: Iterable[tuple[int, int, _Tied]], first: int, last: int
+    ) -> int:
         """The fewest viewers left when territories are subtracted from `*` pieces first..last,
         counted no further than the floor.
 
         `loose` stay in any case. Of a territory's piece that lies across an end of the span,
         what is inside stays if the piece is not subtracted, and what is outside appears if it is.
         """
-        either = [two for tied in pieces if (two := tied.across(first, last)) is not None]
+        either = [
+            two
+            for begins, ends, tied in pieces
+            # by far the most lie wholly inside or outside: their places need no look
+            if begins <= last and first <= ends and (begins < first or last < ends)
+            if (two := tied.across(first, last)) is not None
+        ]
         either.sort(key=lambda two: -min(map(len, two)))
         return _fewest(loose, either, self.floor)
 

@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings as django_settings
 
 from engagement.models import Release, Title
-from engagement.pipeline import people, people_days
-from tests.engagement.test_people import DAY, NEXT, rows
+from engagement.pipeline import people_days
+from tests.engagement.test_people import DAY, NEXT, rows, write
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def published(tmp_path: Path, settings: object, db: None) -> None:
         title, _ = Title.objects.get_or_create(key=key, slug=key, kind="film", runtime_s=100)
         Release.objects.create(
             kind="segments", title=title, day=day, state=state, metric_version="1",
-            input_digest="", people_file=people.write(day, {key: table}),
+            input_digest="", people_file=write(day, {key: table})[key],
         )  # fmt: skip
 
 

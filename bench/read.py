@@ -8,66 +8,56 @@ Thirty days of bench/segments.py are rolled up by the engine, and stand three ti
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.__main__ import apart, database, seconds, spread, table
+from bench import ground, segments
+from bench.told import Row, seconds, spread
+from engagement import curves, query  # isort: split
 
-if TYPE_CHECKING:
-    from engagement.models import Title
-    from engagement.scope import Scope
+from engagement.families.registry import FAMILIES
+from engagement.models import DanmuComment, Release, RetentionFact, RewatchFact, Title
+from engagement.phrases import phrases_of
+from engagement.pipeline import engine, rollup
+from engagement.scope import Query, Scope, Window
+from partners import grants
+from partners.access import scope_for
+from partners.models import Grant, Holding, Membership, Partner, User
 
 MILLION = 1_000_000
 _FOLDED = 3
+COMMENTS = 18_533
+"""As many as a series that was much talked about had in one crawl."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--millions", type=float, default=5, help="segments over thirty days")
-    parser.add_argument("--folder", type=Path, help="where the segments are kept for next time")
+    parser.add_argument("--millions", type=float, default=20, help="segments over thirty days")
     parser.add_argument("--times", type=int, default=50)
-    arguments = parser.parse_args()
-    os.environ.setdefault("DATABASE_LOGIN", "owner")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    with tempfile.TemporaryDirectory(prefix="dailies-read-") as fresh:
-        apart(Path(fresh))
-        import django
-
-        django.setup()
-        folder = arguments.folder or Path(fresh)
-        with database():
-            rows = measure(folder, int(arguments.millions * MILLION), arguments.times)
-    sys.stdout.write(table(rows))
-    return 0
+    return ground.run(parser, measure)
 
 
-def measure(folder: Path, rows: int, times: int) -> list[tuple[str, str]]:
-    from engagement import query
-    from engagement.scope import Query, Window
-
-    title, first = _published(folder / f"{rows // MILLION}M", rows)
+def measure(fresh: Path, asked: argparse.Namespace) -> list[Row]:
+    rows = int(asked.millions * MILLION)
+    title, first = _published(asked.folder / f"{rows // MILLION}M", rows)
+    _commented(title, first)
     scope = _granted(title)
     window = Window(first, first + timedelta(days=30 * _FOLDED))
-    found = []
-    for name in ("retention", "rewatch"):
-        asked = Query(
-            resource=name, title_id=title.pk, window=window, territory="CN", grain="window"
-        )
-        answer = query.run(asked, scope)
-        assert answer.data["sessions" if name == "retention" else "times_played"][0]
-        times_taken = _taken(lambda asked=asked: query.run(asked, scope), times)
-        seconds_of_it = len(answer.data["content_second"])
-        found.append(
-            (f"{name}, 90 days of {seconds_of_it:,} s, one territory", spread(times_taken))
-        )
-    return found
+    found: list[Row] = []
+    for name, shown in (("retention", "sessions"), ("rewatch", "times_played")):
+        read = Query(title.pk, name, window, territory="CN")
+        answer = query.run(read, scope)
+        assert answer.data[shown][0]
+        what = f"{name}, 90 days of {len(answer.data[shown]):,} s, one territory"
+        found.append((what, spread(_taken(lambda read=read: query.run(read, scope), asked.times))))
+    read = Query(title.pk, "danmu_phrases", window, territory="CN")
+    assert query.run(read, scope).data["phrase"][0]
+    times = _taken(lambda: query.run(read, scope), asked.times)
+    return [*found, (f"phrases that stand out among {COMMENTS:,} comments", spread(times))]
 
 
 def _taken(work: Callable[[], object], times: int) -> list[float]:
@@ -76,11 +66,6 @@ def _taken(work: Callable[[], object], times: int) -> list[float]:
 
 def _published(folder: Path, rows: int) -> tuple[Title, date]:
     """The title that is watched most, its days published; each day is a piece."""
-    from bench import segments
-    from engagement import curves
-    from engagement.models import Release, RetentionFact, RewatchFact, Title
-    from engagement.pipeline import engine, rollup
-
     files = {date.fromisoformat(p.stem): p for p in segments.generate(folder, rows)}
     house = segments.platform(rows)
     key, runtime = house.titles()[0], int(house.runtimes[0])
@@ -113,13 +98,31 @@ def _published(folder: Path, rows: int) -> tuple[Title, date]:
     return title, first
 
 
+def _commented(title: Title, first: date) -> None:
+    """Comments made of some hundred words, of which each is said more at a place of its own."""
+    random = np.random.default_rng(segments.SEED)
+    words = [chr(0x4E00 + 37 * n) + chr(0x5000 + 41 * n) for n in range(300)]
+    release = Release.objects.create(
+        kind="danmu", title=title, state="done", metric_version="1", input_digest=""
+    )
+    comments = []
+    for _ in range(COMMENTS):
+        word = int(random.integers(len(words)))
+        at = random.normal(word / len(words) * title.runtime_s, 300)
+        text = words[word] + words[int(random.integers(len(words)))]
+        comments.append(
+            DanmuComment(
+                title=title, release=release, territory="CN", from_day=first,
+                until=first + timedelta(days=1), text=text, repeats=1, likes=0,
+                content_second=int(np.clip(at, 0, title.runtime_s - 1)),
+                phrases=sorted(phrases_of(text)),
+            )
+        )  # fmt: skip
+    DanmuComment.objects.bulk_create(comments, 2000)
+
+
 def _granted(title: Title) -> Scope:
     """What the owner of a partner sees to whom the title is granted in one territory."""
-    from engagement.families.registry import FAMILIES
-    from partners import grants
-    from partners.access import scope_for
-    from partners.models import Grant, Holding, Membership, Partner, User
-
     partner = Partner.objects.create(slug="aurora", name_zh="极光影业", name_en="Aurora")
     Holding.objects.create(partner=partner, title=title, territories=["CN"])
     staff = [

@@ -12,18 +12,19 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from bench.__main__ import apart, database, seconds, table
+from django.db import connection  # isort: split
 
-if TYPE_CHECKING:
-    from engagement.models import Source, Title
-    from engagement.pipeline.publish import Unit
+from bench import ground, segments
+from bench.told import Row, seconds
+from engagement.models import Ingest, Source, Title
+from engagement.pipeline import engine, rollup
+from engagement.pipeline.publish import Unit, publish_segments
 
 MILLION = 1_000_000
 _ONE_DAY = timedelta(days=1)
@@ -37,31 +38,16 @@ class Taken(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--segments", type=float, default=5, help="millions over thirty days")
+    parser.add_argument("--millions", type=float, default=5, help="segments over thirty days")
     parser.add_argument("--history", type=int, default=14, help="days published before")
     parser.add_argument("--days", type=int, default=5, help="days that are timed")
-    arguments = parser.parse_args()
-    os.environ.setdefault("DATABASE_LOGIN", "owner")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    with tempfile.TemporaryDirectory(prefix="dailies-swap-") as folder:
-        apart(Path(folder))
-        import django
-
-        django.setup()
-        with database():
-            rows = measure(
-                Path(folder), int(arguments.segments * MILLION), arguments.history, arguments.days
-            )
-    sys.stdout.write(table(rows))
-    return 0
+    return ground.run(parser, measure)
 
 
-def measure(folder: Path, rows: int, history: int, days: int) -> list[tuple[str, str]]:
-    from bench import segments
-    from engagement.models import Ingest, Source, Title
-    from engagement.pipeline.publish import publish_segments
-
-    files = {date.fromisoformat(p.stem): p for p in segments.generate(folder / "rows", rows)}
+def measure(fresh: Path, asked: argparse.Namespace) -> list[Row]:
+    rows, history, days = int(asked.millions * MILLION), asked.history, asked.days
+    folder = asked.folder / f"{rows // MILLION}M"
+    files = {date.fromisoformat(p.stem): p for p in segments.generate(folder, rows)}
     house = segments.platform(rows)
     names = zip(house.titles(), house.runtimes.tolist(), strict=True)
     titles = {
@@ -102,7 +88,7 @@ def measure(folder: Path, rows: int, history: int, days: int) -> list[tuple[str,
             len(p.packed) + len(p.viewer_bytes) + len(p.finisher_bytes) + len(p.content_bytes)
             for its in units.values() for u in its for p in u.partials
         )  # fmt: skip
-        clock = seconds(lambda size=kept: _write(folder / "disk", size))
+        clock = seconds(lambda size=kept: _write(fresh / "disk", size))
         disk.append(Taken(clock, 0))
     what = f"a day of {len(titles)} titles ({rows // 30:,} segments, {cells:,} cells)"
     return [
@@ -116,9 +102,6 @@ def measure(folder: Path, rows: int, history: int, days: int) -> list[tuple[str,
 def _units(
     day: date, files: Mapping[date, Path], titles: Mapping[str, Title], source: Source
 ) -> dict[Title, list[Unit]]:
-    from engagement.pipeline import engine, rollup
-    from engagement.pipeline.publish import Unit
-
     asked = engine.Day(day, lambda other: [files[other]] if other in files else [])
     partial = engine.roll_up_day(asked, {key: t.runtime_s for key, t in titles.items()})
     cells: dict[str, list[rollup.CellPartial]] = {}
@@ -139,8 +122,6 @@ def _write(path: Path, size: int) -> None:
 
 def _busy() -> float:
     """Seconds of processor that this process and its server's have taken."""
-    from django.db import connection
-
     connection.ensure_connection()
     stat = Path(f"/proc/{connection.connection.info.backend_pid}/stat").read_text()
     user, system = stat.rpartition(")")[2].split()[11:13]

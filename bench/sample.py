@@ -1,18 +1,23 @@
-"""What `make bench` measures: ingest beside a plain scan, pages, REST, bundles."""
+"""The sample platform: its ingest beside a plain scan, pages, REST, bundles."""
 
 from __future__ import annotations
 
+import argparse
 import resource
+import sys
+from datetime import date
 from pathlib import Path
 from unittest.mock import patch
 
 import duckdb
-from django.conf import settings
+from django.conf import settings  # isort: split
+
 from django.core.management import call_command
 from django.test import Client
 from django.test.utils import override_settings
 
-from bench.__main__ import DAYS, UNTIL, seconds, spread
+from bench import ground
+from bench.told import Row, seconds, spread
 from engagement.models import Title
 from engagement.scope import Window
 from partners.models import Membership
@@ -22,8 +27,18 @@ from reports.build import build
 from reports.models import Bundle
 from reports.plan import ask_bundle
 
+UNTIL = date(2026, 11, 1)
+DAYS = 60
 
-def measure(folder: Path, *, segments: int, pages: int) -> list[tuple[str, str]]:
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--segments", type=int, default=300_000, help="about how many rows")
+    parser.add_argument("--pages", type=int, default=30, help="times a page is asked for")
+    return ground.run(parser, lambda folder, a: measure(folder, a.segments, a.pages))
+
+
+def measure(folder: Path, segments: int, pages: int) -> list[Row]:
     landing = folder / "landing"
     generate(landing, until=UNTIL, days=DAYS, segments=segments)
     files = str(landing / "segments" / "*.parquet")
@@ -34,7 +49,7 @@ def measure(folder: Path, *, segments: int, pages: int) -> list[tuple[str, str]]
         ingest = seconds(lambda: call_command("ingest", str(landing), verbosity=0))
         again = seconds(lambda: call_command("ingest", str(landing), verbosity=0))
         load(landing, segments=segments, say=lambda text: None)
-    measured = [
+    measured: list[Row] = [
         ("plain DuckDB scan and count of the same segments", f"{scan:.3f} s"),
         (
             f"ingest: {rows:,} segments, {DAYS} days, with danmu, published",
@@ -61,7 +76,7 @@ def _member() -> Membership:
     )
 
 
-def _pages(times: int) -> list[tuple[str, str]]:
+def _pages(times: int) -> list[Row]:
     member = _member()
     title = Title.objects.filter(entitlements__partner=member.partner, kind="film").first()
     assert title is not None
@@ -73,7 +88,7 @@ def _pages(times: int) -> list[tuple[str, str]]:
         root = f"/p/{member.partner.slug}/"
         api = f"/api/v1{root}titles/{title.slug}"
         window = f"?from={UNTIL.replace(month=9, day=2)}&until={UNTIL}"
-        found = []
+        found: list[Row] = []
         for what, url in (
             ("portfolio", root),
             ("title page, all days", f"{root}titles/{title.slug}/{window}"),
@@ -93,10 +108,10 @@ def _get(client: Client, url: str) -> None:
         raise SystemExit(f"{url}: {response.status_code}")
 
 
-def _bundles() -> list[tuple[str, str]]:
+def _bundles() -> list[Row]:
     member = _member()
     settings.STORAGE_ROOT.mkdir(parents=True, exist_ok=True)
-    found = []
+    found: list[Row] = []
     for what, titles in (("one title", 1), ("every title of the partner", None)):
         chosen = None
         if titles:
@@ -125,3 +140,7 @@ def _build(bundle: Bundle) -> None:
     bundle.refresh_from_db()
     if bundle.state != Bundle.State.DONE:
         raise SystemExit(f"bundle: {bundle.state} {bundle.problem}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -118,12 +118,3 @@ def _kept(raw: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     distances[far] = wide[: np.count_nonzero(far)]
     numbers[large] = wide[np.count_nonzero(far) :]
     return np.cumsum(distances), numbers
-
-
-def add(total: Curves, part: Curves) -> Curves:
-    """The sum of two curve sets; the shorter one is zero beyond its end."""
-    if part.shape[1] > total.shape[1]:
-        total, part = part, total
-    total = total.copy()
-    total[:, : part.shape[1]] += part
-    return total

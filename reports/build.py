@@ -171,7 +171,9 @@ def _title_report(chapter: Chapter, results: dict[str, Result]) -> TitleReport:
         runtime_s=title.runtime_s,
         territories=tuple(sorted({p.territory for p in chapter.parts()})),
         results=results,
-        moments=moments_of(results.get("moments"), results.get("danmu_comments")),
+        moments=moments_of(
+            results.get("moments"), results.get("danmu"), results.get("danmu_comments")
+        ),
     )
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from engagement import moments
-from engagement.curves import Curves, add
+from engagement.curves import Curves
 from engagement.families import WAITING, Resource, Result
 from engagement.families.columns import column
 from engagement.families.read import Read, read_curves
@@ -67,7 +65,7 @@ def read(read: Read) -> Result:
     rewatch = _sum(read, _REWATCH, "wall_rewatch", "plays", 2)
     same = read.granted.get(_DANMU) == read.granted.get(_RETENTION)
     watched = retention if same else _retention(read, _DANMU)
-    danmu = _comments(read)
+    danmu = _sum(read, _DANMU, "wall_danmu", "comments", 1)
     found: list[tuple[Moment, tuple[str, ...]]] = []
     if retention is not None:
         sessions, _, stops, _ = retention.curves
@@ -80,7 +78,8 @@ def read(read: Read) -> Result:
     if watched is not None and danmu is not None:
         found += _each(moments.danmu_peaks(watched.curves[0], danmu.curves[0]), _DANMU)
     found.sort(key=lambda pair: _KINDS.index(pair[0].kind))
-    answers = [rows for rows in (retention, rewatch, watched, danmu) if rows is not None]
+    curves = (retention, rewatch, watched)
+    answers = [rows for rows in (*curves, danmu) if rows is not None]
     return Result(
         resource=read.resource,
         asked=read.query,
@@ -93,7 +92,7 @@ def read(read: Read) -> Result:
             "families": ["|".join(families) for _, families in found],
         },
         releases=tuple(sorted({release for rows in answers for release in rows.releases})),
-        notes=() if answers else (WAITING,),
+        notes=() if any(rows is not None for rows in curves) else (WAITING,),
     )
 
 
@@ -123,15 +122,3 @@ def _sum(
         return None
     rows = read_curves(replace(read, reach=read.granted[families]), view, counted, series)
     return _Sum(rows.sums[0].curves, rows.releases) if rows.sums else None
-
-
-def _comments(read: Read) -> _Sum | None:
-    """Danmu per second, whatever other series stand beside them."""
-    if _DANMU not in read.granted:
-        return None
-    by_piece = replace(read, reach=read.granted[_DANMU], query=replace(read.query, grain="day"))
-    rows = read_curves(by_piece, "wall_danmu", "comments", 1)
-    total: Curves = np.zeros((1, read.runtime_s), np.int64)
-    for piece in rows.sums:
-        total = add(total, piece.curves[:1])
-    return _Sum(total, rows.releases) if rows.sums else None

@@ -86,7 +86,10 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
     measured = query.measured_each(scope, [found.pk]).get(found.pk)
     asked = picked(request.GET.dict(), _default_window(scope, found, measured))
     answers = _answer(scope, found, asked)
-    moments = [Entry(n, m) for n, m in enumerate(moments_of(answers.moments), 1)]
+    moments = [
+        Entry(n, m)
+        for n, m in enumerate(moments_of(answers.moments, answers.results.get("danmu")), 1)
+    ]
     spot = _spot(request, moments)
     record(
         "page.title",
@@ -219,7 +222,7 @@ def _spot(request: HttpRequest, moments: Sequence[Entry]) -> Spot | None:
         since = max(0, at - READ_S // 2)
         return Spot(since, since + READ_S)
     number = request.GET.get("moment", "")
-    peaks = [entry for entry in moments if entry.moment.kind == "danmu_peak"]
+    peaks = [entry for entry in moments if entry.moment.kind in ("danmu_peak", "danmu_minute")]
     chosen = [entry for entry in moments if str(entry.n) == number] or peaks or moments
     return next((Spot(e.moment.from_second, e.until, e.n) for e in chosen), None)
 

@@ -18,7 +18,8 @@ from engagement.scope import Window
 class Moment:
     """A stretch of content [from_second, to_second) that stands out, with what was written there.
 
-    `kind` and `score` are those of the resource `moments`; `texts` are only such as may leave
+    `kind` and `score` are those of the resource `moments`, or `danmu_minute` and how much was
+    written in it (reports/moments.py); `texts` are only such as may leave
     (the text rule).
     """
 

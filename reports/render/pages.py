@@ -60,7 +60,7 @@ def _title(title: TitleReport, number: int, report: Report, show: Show) -> dict[
         "viewing": _viewing(viewing, title, report, show) if viewing is not None else None,
         "curves_count": _curves_count(title.results),
         "timeline": _timeline(curves, title, report, show) if curves else None,
-        "has_moments": "moments" in results,
+        "has_moments": "moments" in results or bool(title.moments),
         "quotes": "danmu_comments" in results,
         "moments": _moments(title),
         "hidden": _hidden(results, language),

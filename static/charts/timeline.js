@@ -400,7 +400,7 @@
   }
 
   var MOMENT_COLOURS = {
-    danmu_peak: "danmu", rewatch: "rewatch", stop: "stops", opening: "retention",
+    danmu_peak: "danmu", danmu_minute: "danmu", rewatch: "rewatch", stop: "stops", opening: "retention",
     steady: "retention",
   };
 

@@ -304,12 +304,13 @@ class Rows:
         self.count += self._filled
         self._filled = 0
 
-    def take(self) -> Ints:
-        """The lines, which are not held any longer."""
-        lines, self.lines = self.lines, np.empty(0, np.int64)
-        return lines
+    def take(self) -> tuple[Ints, Ints]:
+        """The lines and their runs, once: they are not held any longer."""
+        runs, lines = self._all_runs(), self.lines
+        self.lines, self._runs, self.count = np.empty(0, np.int64), [], 0
+        return lines, runs
 
-    def runs(self) -> Ints:
+    def _all_runs(self) -> Ints:
         """(blocks, titles + 1): where each title's rows begin, and the last one's end."""
         if self._filled:
             self._write_out()
@@ -386,7 +387,7 @@ def rollup(
 
 def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) -> Partial:
     """`rollup` of rows that were gathered before, which are let go as soon as they are counted."""
-    runs = rows.runs()
+    lines, runs = rows.take()
     if not len(runs):
         return _partial(rows.day, runtimes, [], [[] for _ in WORDS], None)
     titles, title_rank = rows.titles.sorted()
@@ -394,7 +395,7 @@ def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) 
     sources = np.array(sorted(rows.sources), np.int64)
     result = session_kernel.roll(
         (rows.day - _EPOCH).days,
-        rows.take(),
+        lines,
         runs,
         title_rank,
         ranks,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engagement.pipeline.kernel.order import in_both
 
-ROW_GROUP = 1 << 16
+ROW_GROUP = 1 << 17
 """Small, for of the days around one or two are read."""
 _ENTRY = np.dtype([("session", "<u8"), ("group", "<u2")])
 _MOST_GROUPS = 1 << 16

@@ -15,9 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from itertools import repeat
 from pathlib import Path
 
 import duckdb
@@ -191,9 +189,9 @@ def _families(days: Days) -> dict[str, float]:
             weeks.count(who, segments.TERRITORIES, family.cells, family.places, weeks.BINS)
 
     def all_weeks() -> None:
-        with ThreadPoolExecutor() as pool:
-            for names in weeks_of.values():
-                list(pool.map(count, house.titles(), repeat(names)))
+        for names in weeks_of.values():
+            for title in house.titles():
+                count(title, names)
 
     with tempfile.TemporaryDirectory(prefix="dailies-families-") as folder:
         out = Path(folder)

@@ -44,7 +44,7 @@ def main() -> int:
     return ground.run(parser, measure)
 
 
-def measure(fresh: Path, asked: argparse.Namespace) -> list[Row]:
+def measure(place: Path, asked: argparse.Namespace) -> list[Row]:
     rows, history, days = int(asked.millions * MILLION), asked.history, asked.days
     folder = asked.folder / f"{rows // MILLION}M"
     files = {date.fromisoformat(p.stem): p for p in segments.generate(folder, rows)}
@@ -88,7 +88,7 @@ def measure(fresh: Path, asked: argparse.Namespace) -> list[Row]:
             len(p.packed) + len(p.viewer_bytes) + len(p.finisher_bytes) + len(p.content_bytes)
             for its in units.values() for u in its for p in u.partials
         )  # fmt: skip
-        clock = seconds(lambda size=kept: _write(fresh / "disk", size))
+        clock = seconds(lambda size=kept: _write(place / "disk", size))
         disk.append(Taken(clock, 0))
     what = f"a day of {len(titles)} titles ({rows // 30:,} segments, {cells:,} cells)"
     return [

@@ -3,8 +3,8 @@
 One row a viewer, territory and device of a title's day, made by the roll-up. Families that count
 people over a week, an episode before, or a fan set are counted from these rows; no role of the
 web or the reports can reach them. A file holds the titles of one day that one run rolled up, an
-Arrow batch each, so that reading one is mapping it; the Release names the file, so that a run
-that was killed leaves a file nobody reads.
+Arrow batch each, so that one is read alone; the Release names the file, so that a run that was
+killed leaves a file nobody reads.
 """
 
 from __future__ import annotations
@@ -87,10 +87,14 @@ def read(name: str, title_id: str, columns: Sequence[str] = SCHEMA.names) -> pa.
     return pa.Table.from_batches([batches.get_batch(places[title_id])]).select(columns)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _opened(path: Path) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[str, int]]:
-    """A file, mapped, and the place of each title. A file's content never changes."""
-    batches = pa.ipc.open_file(pa.memory_map(str(path)))
+    """An open file, and the place of each title. A file's content never changes.
+
+    It is not mapped: what was read of a mapped file counts as the process's memory until it is
+    closed, and every title of a week would be read.
+    """
+    batches = pa.ipc.open_file(pa.OSFile(str(path)))
     titles = batches.schema.metadata[_TITLES].decode().split("\n")
     batches.get_batch(0)  # reads the dictionaries, which is not done twice by threads then
     return batches, {title: n for n, title in enumerate(titles)}

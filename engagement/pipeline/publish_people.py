@@ -38,6 +38,7 @@ from engagement.pipeline.groups import Group
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.noise import two_sided_geometric, variance
 from engagement.pipeline.publish import swap
+from engagement.pipeline.restate import restate
 from engagement.pipeline.weeks import Cell, Watchers
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL, Window
@@ -236,7 +237,43 @@ def _again(subject: Subject) -> Iterator[tuple[Window, Family, int]]:
             if abs(change) > REDRAWN_AT * last.plays and last.draw < MOST_DRAWS:
                 yield window, family, last.draw + 1
             elif change != last.changed_plays:
-                tables.filter(draw=last.draw).update(changed_plays=change)
+                _say(subject, last, change)
+
+
+def _say(subject: Subject, last: NoisedTable, change: int) -> None:
+    """Keep that the plays of a period are others by now, and tell it in words.
+
+    Of a series nothing is told: its rows are read by the children they count, and each of those
+    tells its own.
+    """
+    same = NoisedTable.objects.filter(pk=last.pk, changed_plays=last.changed_plays)
+    if not same.update(changed_plays=change) or subject.is_series:
+        return  # another run has told it
+    window = Window(last.from_day, last.until)
+    release = Release.objects.get(
+        kind=last.family, title=subject.title, day=window.since, state=Release.State.DONE
+    )
+    _restate(
+        subject.title,
+        last.family,
+        "plays",
+        {window: (last.plays + last.changed_plays, last.plays + change)},
+        {window.since: release},
+    )
+
+
+def _restate(
+    title: Title,
+    family: str,
+    metric: str,
+    changes: Mapping[Window, tuple[int, int]],
+    releases: Mapping[date, Release],
+) -> None:
+    """Old and new of periods, over all territories, which is what a period is drawn by."""
+    before, after = (
+        {(w.since, w.until, ALL): {metric: pair[n]} for w, pair in changes.items()} for n in (0, 1)
+    )
+    restate(title, family, before, after, releases)
 
 
 def _publish(
@@ -256,6 +293,14 @@ def _publish(
             and not any(p != draw.window and p.common(draw.window) for p in periods)
         ]
         releases[:] = [release for _, release in done]
+        if not subject.is_series:
+            _restate(
+                subject.title,
+                family.name,
+                "viewers",
+                _drawn_again(subject.title, family, [draw for draw, _ in done]),
+                {draw.window.since: release for draw, release in done},
+            )
         copy_objects([_table(subject.title, family, draw) for draw, _ in done])
         family.model._default_manager.filter(
             title=subject.title, from_day__in=[draw.window.since for draw, _ in done]
@@ -268,6 +313,24 @@ def _publish(
             release.epsilon = 2 * EPSILON
         copy_objects(facts)
     return releases
+
+
+def _drawn_again(
+    title: Title, family: Family, draws: Sequence[Draw]
+) -> dict[Window, tuple[int, int]]:
+    """Of periods that were drawn before, the noised viewers then and now, at the floor or more."""
+    changes = {}
+    for draw in draws:
+        before = NoisedTable.objects.filter(
+            title=title, family=family.name, from_day=draw.window.since, until=draw.window.until,
+            draw=draw.number - 1,
+        ).first()  # fmt: skip
+        if before is None:
+            continue
+        totals = kept(before).total(), draw.noised.total()
+        if min(totals) >= settings.FLOOR:
+            changes[draw.window] = totals
+    return changes
 
 
 def _last_draws(title: Title, family: Family) -> dict[Window, int]:
@@ -313,6 +376,10 @@ class Noised:
     cells: Mapping[str, tuple[Cell, ...]]
     viewers: Mapping[str, Mapping[Cell, int]]
     furthest: Mapping[str, Mapping[Cell, tuple[int, ...]]]
+
+    def total(self) -> int:
+        """The viewers of all cells: what the rows of `*` add up to."""
+        return sum(sum(cells.values()) for cells in self.viewers.values())
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -59,7 +59,7 @@ def talk(
     posts += _replies(title, posts, plays, period, rng)
     ids = {place: f"{title.key}-P{place + 1:05d}" for place in range(len(posts))}
     order = sorted(range(len(posts)), key=lambda place: (posts[place].at_us, place))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for place in order:
         post = posts[place]
         rows.append((

@@ -29,6 +29,11 @@ class Line:
     at: datetime
     adjusts: bool
 
+    @property
+    def is_told_only(self) -> bool:
+        """Plays that people were counted from before, and are not counted from anew."""
+        return self.family in ("demographics", "geography") and self.metric.name == "plays"
+
 
 @dataclass(frozen=True)
 class Changed:

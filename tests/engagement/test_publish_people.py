@@ -19,6 +19,7 @@ from engagement.models import (
     GeographyFact,
     NoisedTable,
     Release,
+    Restatement,
     Title,
 )
 from engagement.pipeline import publish_people
@@ -179,12 +180,20 @@ def test_little_change_is_told_and_not_drawn_and_much_is_drawn_at_most_three_tim
     ingest(folder, [row(n) for n in range(1000, 1003)], name="segments.2.csv")
     table = NoisedTable.objects.get(family="demographics")
     assert (table.draw, table.plays, table.changed_plays) == (1, 400, 3)
+    told = Restatement.objects.filter(family="demographics").order_by("pk")
+    assert list(told.values_list("territory", "metric", "old", "new")) == [("*", "plays", 400, 403)]
     for more in range(4):
         ingest(folder, [row(n) for n in range(2000, 2000 + 60 * (more + 1))], name="segments.3.csv")
     draws = NoisedTable.objects.filter(family="demographics").order_by("draw")
     assert [t.draw for t in draws] == [1, 2, 3]
     assert sum(t.epsilon for t in draws) == 3.0
     assert draws.last().changed_plays > 0
+    totals = [kept(drawn).total() for drawn in draws]
+    assert [(r.metric, r.old, r.new, r.from_day, r.until) for r in told[1:3]] == [
+        ("viewers", old, new, DAY, DAY + timedelta(days=7)) for old, new in pairwise(totals)
+    ]
+    last = told.last()
+    assert (last.metric, last.new) == ("plays", draws.last().plays + draws.last().changed_plays)
     done = Release.objects.filter(kind="demographics", state="done")
     assert [(r.day, r.until, r.epsilon) for r in done] == [(DAY, DAY + timedelta(days=7), 1.0)]
 

@@ -22,7 +22,8 @@ from engagement import curves, query  # isort: split
 from engagement.families.registry import FAMILIES
 from engagement.models import DanmuComment, Release, RetentionFact, RewatchFact, Title
 from engagement.phrases import phrases_of
-from engagement.pipeline import engine, rollup
+from engagement.pipeline import engine
+from engagement.pipeline.cells import ALL, cells
 from engagement.scope import Query, Scope, Window
 from partners import grants
 from partners.access import scope_for
@@ -75,8 +76,8 @@ def _published(folder: Path, rows: int) -> tuple[Title, date]:
     first = min(files)
     for day in sorted(files):
         asked = engine.Day(day, lambda other: [files[other]] if other in files else [], {key})
-        for cell in rollup.cells(engine.roll_up_day(asked, {key: runtime})):
-            if cell.device != rollup.ALL:
+        for cell in cells(engine.roll_up_day(asked, {key: runtime})):
+            if cell.device != ALL:
                 continue
             sessions, played, starts, stops, skips = cell.curves
             for fold in range(_FOLDED):

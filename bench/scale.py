@@ -23,7 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench import segments
-from engagement.pipeline import engine, rollup
+from engagement.pipeline import engine
+from engagement.pipeline.cells import cell_table
+from engagement.pipeline.partial import Partial, bounds_of_titles, merge
+from engagement.pipeline.rollup import rollup
 
 MILLION = 1_000_000
 DEFINITION = Path(__file__).parents[1] / "tests" / "engagement" / "rollup.sql"
@@ -130,7 +133,7 @@ def _runtimes(days: Days) -> dict[str, int]:
 
 
 def _roll(
-    days: Days, then: Callable[[rollup.Partial], object], *, only_curves: bool = False
+    days: Days, then: Callable[[Partial], object], *, only_curves: bool = False
 ) -> dict[str, float]:
     """Roll all days up, and do something with each of them, in the threads of the engine."""
     runtimes, asked = _runtimes(days), _asked(days)
@@ -148,8 +151,8 @@ def _roll(
 
 def _compile(days: Days) -> None:
     first = next(iter(engine.batches(next(iter(days.values()))))).slice(0, 1000)
-    partial = rollup.rollup([first, first], day=min(days), runtimes={})
-    rollup.cell_table(rollup.merge([partial, partial]))
+    partial = rollup([first, first], day=min(days), runtimes={})
+    cell_table(merge([partial, partial]))
 
 
 def _curves(days: Days) -> dict[str, float]:
@@ -177,9 +180,9 @@ def _families(days: Days) -> dict[str, float]:
     for day in days:
         weeks_of.setdefault(day - timedelta(days=day.weekday()), []).append(f"{day}.arrow")
 
-    def write(partial: rollup.Partial) -> None:
+    def write(partial: Partial) -> None:
         _write_cells(partial, out)
-        titles = rollup.bounds_of_titles(partial.people)
+        titles = bounds_of_titles(partial.people)
         people.write_file(out / f"{partial.day}.arrow", partial.people, titles)
 
     def count(title: str, names: list[str]) -> None:
@@ -200,9 +203,9 @@ def _families(days: Days) -> dict[str, float]:
         return {name: by_day[name] + by_week[name] for name in by_day}
 
 
-def _write_cells(partial: rollup.Partial, out: Path) -> None:
+def _write_cells(partial: Partial, out: Path) -> None:
     pq.write_table(
-        rollup.cell_table(partial),
+        cell_table(partial),
         out / f"{partial.day}.parquet",
         compression="none",  # curves are compressed, hashes do not compress
         use_dictionary=["title_id", "territory", "device"],

@@ -23,7 +23,9 @@ from django.db import connection  # isort: split
 from bench import ground, segments
 from bench.told import Row, seconds
 from engagement.models import Ingest, Source, Title
-from engagement.pipeline import engine, rollup
+from engagement.pipeline import engine
+from engagement.pipeline.cells import CellPartial
+from engagement.pipeline.cells import cells as cells_of
 from engagement.pipeline.publish import Unit, publish_segments
 
 MILLION = 1_000_000
@@ -104,8 +106,8 @@ def _units(
 ) -> dict[Title, list[Unit]]:
     asked = engine.Day(day, lambda other: [files[other]] if other in files else [])
     partial = engine.roll_up_day(asked, {key: t.runtime_s for key, t in titles.items()})
-    cells: dict[str, list[rollup.CellPartial]] = {}
-    for cell in rollup.cells(partial):
+    cells: dict[str, list[CellPartial]] = {}
+    for cell in cells_of(partial):
         cells.setdefault(cell.title_id, []).append(cell)
     return {
         titles[key]: [Unit(day, "0" * 64, frozenset({source.pk}), len(its), {}, day, its)]

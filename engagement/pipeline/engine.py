@@ -26,7 +26,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engagement.pipeline import session_index
-from engagement.pipeline.rollup import Partial, Rows, count, merge
+from engagement.pipeline.partial import Partial, merge
+from engagement.pipeline.rollup import count
+from engagement.pipeline.rows import Rows
 
 ROWS_AT_ONCE = 4_000_000
 """Lines of 48 bytes that one thread holds: a day with more is taken in shares."""

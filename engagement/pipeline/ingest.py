@@ -21,8 +21,10 @@ from django.utils import timezone
 from engagement.formats import Options
 from engagement.models import Ingest, Rejected, Release, Source, Title
 from engagement.pipeline import engine, people, publish, series, spark, staging, units
+from engagement.pipeline.cells import CellPartial, cells
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.landing import Refused, Summary, find, land, title_maps
+from engagement.pipeline.partial import Input, Partial
 from engagement.pipeline.publish import Stale, Unit
 from engagement.pipeline.publish_danmu import DANMU
 from engagement.pipeline.publish_discussion import DISCUSSION
@@ -30,7 +32,6 @@ from engagement.pipeline.publish_fanbases import publish_fanbases
 from engagement.pipeline.publish_people import publish_people, subjects
 from engagement.pipeline.publish_shares import loose_titles, publish_shares
 from engagement.pipeline.publish_texts import Texts, publish_texts
-from engagement.pipeline.rollup import CellPartial, Input, Partial, cells
 from engagement.pipeline.typical import publish_typical
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until

@@ -24,7 +24,7 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from engagement.models import Release, Title
-from engagement.pipeline.rollup import bounds_of_titles
+from engagement.pipeline.partial import bounds_of_titles
 from engagement.scope import Window
 
 _WORD = pa.dictionary(pa.int16(), pa.string())

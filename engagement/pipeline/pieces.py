@@ -28,9 +28,9 @@ from engagement.models import (
 )
 from engagement.pipeline import sketches
 from engagement.pipeline.copying import copy_objects
+from engagement.pipeline.partial import SERIES
 from engagement.pipeline.protect import Cell, Piece, Plan, look_since, protect
 from engagement.pipeline.restate import Totals, restate
-from engagement.pipeline.rollup import SERIES
 from engagement.pipeline.sketches import Viewers
 from engagement.scope import ALL
 

@@ -22,11 +22,11 @@ from django.utils import timezone
 from engagement.families import METRIC_VERSION
 from engagement.models import DayPartial, Ingest, Release, Source, Title, ViewingFact
 from engagement.pipeline import staging
+from engagement.pipeline.cells import CellPartial
 from engagement.pipeline.copying import copy_in, copy_objects
 from engagement.pipeline.episodes import forget_carried_on, next_episodes
 from engagement.pipeline.pieces import cut
 from engagement.pipeline.restate import adjust, closed_days, restate, viewing_totals
-from engagement.pipeline.rollup import CellPartial
 from engagement.roles import PUBLISH, acting_as
 from engagement.scope import ALL
 

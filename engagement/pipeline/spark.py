@@ -18,7 +18,8 @@ from typing import Any
 import pyarrow as pa
 
 from engagement.pipeline.engine import ROWS_AT_ONCE, Day, rows_in
-from engagement.pipeline.rollup import Partial, from_bytes, merge, rollup, to_bytes
+from engagement.pipeline.partial import Partial, from_bytes, merge, to_bytes
+from engagement.pipeline.rollup import rollup
 
 _ONE_DAY = timedelta(days=1)
 _ROOT = Path(__file__).parents[2]

@@ -16,8 +16,11 @@ import pytest
 
 from bench import segments
 from engagement.pipeline import engine, session_index
+from engagement.pipeline.cells import cell_table, cells
 from engagement.pipeline.kernel.lines import LINE
-from engagement.pipeline.rollup import Partial, Rows, cell_table, cells, count
+from engagement.pipeline.partial import Partial
+from engagement.pipeline.rollup import count
+from engagement.pipeline.rows import Rows
 
 FIRST = date(2026, 9, 1)
 ROWS = 30_000

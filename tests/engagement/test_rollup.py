@@ -19,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement.pipeline import sketches
-from engagement.pipeline.rollup import SERIES, CellPartial, cells, merge, rollup
+from engagement.pipeline.cells import CellPartial, cells
+from engagement.pipeline.partial import SERIES, merge
+from engagement.pipeline.rollup import rollup
 
 DAY = date(2026, 9, 1)
 NOON = datetime(2026, 9, 1, 4, tzinfo=UTC)

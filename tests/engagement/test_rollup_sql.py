@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement.pipeline.rollup import SERIES, rollup
+from engagement.pipeline.partial import SERIES
+from engagement.pipeline.rollup import rollup
 from tests.engagement.test_rollup import DAY, RUNTIMES, Row, hashed, logs, random_rows
 
 DEFINITION = (Path(__file__).parent / "rollup.sql").read_text()

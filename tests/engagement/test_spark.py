@@ -16,7 +16,7 @@ from django.core.management import call_command
 
 from engagement.models import Release
 from engagement.pipeline import engine, people_days, spark
-from engagement.pipeline.rollup import from_bytes, to_bytes
+from engagement.pipeline.partial import from_bytes, to_bytes
 from tests.engagement.one_film import DAY, FILM, facts, ingest, land, noon, segment
 
 pytestmark = [pytest.mark.slow]

@@ -1,6 +1,6 @@
 """The roll-up's inner loops, compiled: rows of one day in, difference rows and people rows out.
 
 Pure and without Django: the embedded engine and Spark's workers call the same functions. Nothing
-here knows a name: words are codes, ids are hashes (rollup.py). `lines` brings the rows of a title
+here knows a name: words are codes, ids are hashes (rows.py). `lines` brings the rows of a title
 together, `sessions` counts them, `cells` adds what was counted up to what is stored.
 """

@@ -28,98 +28,13 @@ from engagement.pipeline.kernel.lines import (
     VIEWER,
     WORDS,
 )
+from engagement.pipeline.kernel.sorting import SMALL, lowest_bit, position, sort_bucket, sort_many
 
 SESSIONS, TIMES_PLAYED, STARTS, STOPS, SKIPS = range(5)
 SERIES_COUNT = 5
 
-_SMALL = 48  # a session with more rows is sorted by a heap, not by insertion
 _DAY_MASK = (1 << DAY_BITS) - 1
 _MICROSECONDS_A_DAY = 86_400_000_000
-
-
-@compiled
-def _after(a: int, b: int, lines: Any) -> bool:
-    """Whether line a comes after line b by (session, started, from, to, place)."""
-    a, b = a * LINE, b * LINE
-    if lines[a + SESSION] != lines[b + SESSION]:
-        return bool(lines[a + SESSION] > lines[b + SESSION])
-    if lines[a + STARTED] != lines[b + STARTED]:
-        return bool(lines[a + STARTED] > lines[b + STARTED])
-    if lines[a + SPAN] != lines[b + SPAN]:
-        return bool(lines[a + SPAN] > lines[b + SPAN])
-    return bool(lines[a + PLACE] > lines[b + PLACE])
-
-
-@compiled
-def _sort_many_rows(n: int, lines: Any, perm: Any) -> None:
-    """Heapsort of perm[:n] by (session, started, from, to, place)."""
-    for start in range(n // 2 - 1, -1, -1):
-        _sift_row(start, n, lines, perm)
-    for end in range(n - 1, 0, -1):
-        perm[0], perm[end] = perm[end], perm[0]
-        _sift_row(0, end, lines, perm)
-
-
-@compiled
-def _sift_row(root: int, end: int, lines: Any, perm: Any) -> None:
-    """Heapsort's step: perm[root] down to its place in the heap perm[:end]."""
-    while 2 * root + 1 < end:
-        child = 2 * root + 1
-        if child + 1 < end and _after(perm[child + 1], perm[child], lines):
-            child += 1
-        if not _after(perm[child], perm[root], lines):
-            return
-        perm[root], perm[child] = perm[child], perm[root]
-        root = child
-
-
-@compiled
-def _sort_many(n: int, values: Any) -> None:
-    """Heapsort of values[:n], in place."""
-    for start in range(n // 2 - 1, -1, -1):
-        _sift(start, n, values)
-    for end in range(n - 1, 0, -1):
-        values[0], values[end] = values[end], values[0]
-        _sift(0, end, values)
-
-
-@compiled
-def _sift(root: int, end: int, values: Any) -> None:
-    while 2 * root + 1 < end:
-        child = 2 * root + 1
-        if child + 1 < end and values[child + 1] > values[child]:
-            child += 1
-        if values[child] <= values[root]:
-            return
-        values[root], values[child] = values[child], values[root]
-        root = child
-
-
-@compiled
-def _position(sources: Any, source: int) -> int:
-    """Where `source` stands among the sorted sources."""
-    low, high = 0, len(sources)
-    while low < high:
-        middle = (low + high) // 2
-        if sources[middle] < source:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-# De Bruijn's sequence of 64 bits: its six highest, shifted by n, are different for every n.
-_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
-_BIT = np.zeros(64, np.int64)
-for _n in range(64):
-    _BIT[(int(_SEQUENCE) << _n & (1 << 64) - 1) >> 58] = _n
-
-
-@compiled
-def lowest_bit(value: Any) -> int:
-    """Where the lowest bit of a value that is not 0 stands (Leiserson, Prokop, Randall 1998)."""
-    lowest = value & (~value + np.uint64(1))
-    return _BIT[(lowest * _SEQUENCE) >> np.uint64(58)]
 
 
 @compiled
@@ -183,38 +98,6 @@ def _largest(ends: Any, buckets: int) -> int:
 def _bucket(key: int, rows: int) -> int:
     """Where among `rows` places a session stands by its hash, in the hashes' order."""
     return np.int64(((np.uint64(key) >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
-
-
-@compiled
-def _sort_bucket(start: int, held: int, g: Any, perm: Any) -> None:
-    """perm[:held]: the lines from `start` on by (session, started, from, to, place)."""
-    perm[0] = start
-    if held > _SMALL:
-        for i in range(1, held):
-            perm[i] = start + i
-        _sort_many_rows(held, g, perm)
-        return
-    for i in range(1, held):
-        row = start + i
-        at = row * LINE
-        key, began, span, place = g[at], g[at + STARTED], g[at + SPAN], g[at + PLACE]
-        j = i - 1
-        while j >= 0:
-            other = perm[j] * LINE
-            if g[other] != key:
-                if g[other] < key:
-                    break
-            elif g[other + STARTED] != began:
-                if g[other + STARTED] < began:
-                    break
-            elif g[other + SPAN] != span:
-                if g[other + SPAN] < span:
-                    break
-            elif g[other + PLACE] < place:
-                break
-            perm[j + 1] = perm[j]
-            j -= 1
-        perm[j + 1] = row
 
 
 @compiled
@@ -302,7 +185,7 @@ def _count_sessions(
             if bucket == rows:
                 break
             held = ends[bucket] - end_before
-            _sort_bucket(end_before, held, g, perm)
+            sort_bucket(end_before, held, g, perm)
             end_before = np.int64(ends[bucket])
             bucket += 1
             m = 0
@@ -324,7 +207,7 @@ def _count_sessions(
             row = perm[i] * LINE
             if g[row + PLACE] >> SOURCE_SHIFT != of_source:
                 of_source = g[row + PLACE] >> SOURCE_SHIFT
-                source = _position(sources, of_source)
+                source = position(sources, of_source)
             t_sources[t, source] += 1
             keep[i] = True
             if i + 1 < last:
@@ -375,7 +258,7 @@ def _count_sessions(
             furthest = max(furthest, e)
             # the stretches by (from, to)
             j = played - 1
-            if played < _SMALL:
+            if played < SMALL:
                 while j >= 0 and stretch[j] > span:
                     stretch[j + 1] = stretch[j]
                     j -= 1
@@ -383,8 +266,8 @@ def _count_sessions(
             played += 1
         if played == 0:
             continue  # nothing but stretches of no length
-        if played > _SMALL:
-            _sort_many(played, stretch)
+        if played > SMALL:
+            sort_many(played, stretch)
         about = g[opening + WORDS]
         where = rank_territory[about >> TERRITORY_SHIFT]
         base, marks = local[where] * width, local[where] * bits

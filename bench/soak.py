@@ -11,7 +11,12 @@ import subprocess
 import sys
 
 RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
-KILLS = ["tests/reports/test_background.py", "tests/portal/test_services.py"]
+KILLS = [
+    "tests/engagement/test_killed.py",
+    "tests/engagement/test_rebuild.py",
+    "tests/reports/test_background.py",
+    "tests/portal/test_services.py",
+]
 
 
 def main() -> int:

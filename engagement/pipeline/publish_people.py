@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 from django.conf import settings
 from django.db.models import Max, Min, Model, QuerySet, Sum
-from numpy.typing import NDArray
 
 from engagement.models import (
     DayPartial,
@@ -63,7 +62,7 @@ class Family:
     model: type[DemographicsFact] | type[GeographyFact]
     columns: tuple[str, ...]  # of the model, filled from the last of a group's names
     cells: Callable[[str], tuple[Cell, ...]]
-    places: Callable[[Watchers, str], NDArray[np.int64]]
+    places: Callable[[Watchers, weeks.Ints, Sequence[str]], weeks.Ints]
     groups: Callable[[Mapping[Cell, int], int], list[Group]]
 
 

@@ -160,7 +160,7 @@ def places(who: Watchers, named: Sequence[str]) -> Ints:
     return who.territory.among(lambda word: at.get(word, at[OTHER]))
 
 
-def demographic_places(who: Watchers, territory: str) -> Ints:
+def demographic_places(who: Watchers, where: Ints, named: Sequence[str]) -> Ints:
     """Of each viewer the place of its cell among `demographic_cells`."""
     ages, genders = _known(AGES), _known(GENDERS)
     return who.age.among(ages) * len(GENDERS) + who.gender.among(genders)
@@ -170,27 +170,26 @@ def _known(words: Sequence[str]) -> Callable[[str], int]:
     return lambda word: words.index(word if word in words else UNKNOWN)
 
 
-def geographic_places(who: Watchers, territory: str) -> Ints:
-    """Of each viewer, were it in `territory`, the place of its cell among `geographic_cells`."""
-    at = {region: n for n, (_, region) in enumerate(geographic_cells(territory))}
-    if territory != "CN":
-        return np.zeros(len(who.viewers), np.int64)
-    return who.region.among(lambda region: at.get(region, at[UNKNOWN]))
+def geographic_places(who: Watchers, where: Ints, named: Sequence[str]) -> Ints:
+    """Of each viewer the place of its cell among `geographic_cells` of its territory."""
+    if "CN" not in named:
+        return np.zeros(len(where), np.int64)
+    at = {region: n for n, (_, region) in enumerate(geographic_cells("CN"))}
+    places = who.region.among(lambda region: at.get(region, at[UNKNOWN]))
+    return np.where(where == territories(named).index("CN"), places, 0)
 
 
 def count(
     who: Watchers,
     named: Sequence[str],
     cells: Callable[[str], Sequence[Cell]],
-    places_of: Callable[[Watchers, str], Ints],
+    places_of: Callable[[Watchers, Ints, Sequence[str]], Ints],
     bins: int,
 ) -> dict[str, Ints]:
     """By territory, (cells, bins): how many viewers of each cell came how far."""
     where = places(who, named)
-    counts = {}
-    for n, territory in enumerate(territories(named)):
-        size = len(cells(territory))
-        here = where == n
-        at = places_of(who, territory)[here] * bins + who.part[here]
-        counts[territory] = np.bincount(at, minlength=size * bins).reshape(size, bins)
-    return counts
+    sizes = {territory: len(cells(territory)) for territory in territories(named)}
+    ends = np.cumsum([0, *sizes.values()])
+    at = ends[where] + places_of(who, where, named)
+    counts = np.bincount(at * bins + who.part, minlength=ends[-1] * bins).reshape(-1, bins)
+    return {t: counts[ends[n] : ends[n + 1]] for n, t in enumerate(sizes)}

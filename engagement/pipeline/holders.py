@@ -13,6 +13,9 @@ from uuid import UUID
 
 from engagement.scope import ALL, Window
 
+HOME = "CN"
+"""The market whose regions are known. The list of cells is fixed, so `*` cannot name them all."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -52,9 +55,9 @@ class Holders:
         return frozenset(h.partner_id for h in self._of([title_id], window))
 
     def territories(self, title_id: int, window: Window) -> frozenset[str]:
-        """The single territories that the title's holdings name."""
-        named = (h.territories for h in self._of([title_id], window))
-        return frozenset().union(*named) - {ALL}
+        """The single territories that the title's holdings name; `*` stands for HOME."""
+        named = frozenset().union(*(h.territories for h in self._of([title_id], window)))
+        return (named - {ALL}) | {HOME} if ALL in named else named
 
     def titles(self, partner_id: UUID, window: Window) -> frozenset[int]:
         return frozenset(

@@ -27,6 +27,7 @@ from engagement.pipeline.holders import Held, Holders
 from engagement.pipeline.ingest import ingest as run_ingest
 from engagement.pipeline.noise import two_sided_geometric, variance
 from engagement.pipeline.publish_people import FAMILIES, kept, worst_error
+from engagement.scope import Window
 from tests.engagement.one_film import DAY, FILM, SEGMENTS, land, noon
 
 PARTNER = UUID(int=1)
@@ -277,3 +278,12 @@ def test_published_rows_are_a_function_of_the_noised_table_alone(folder: Path) -
         again = list(publish_people.published(family, noised, 50, 100))
         stored = family.model.objects.order_by("pk").values_list("viewers", "hidden_reason")
         assert [(r.get("viewers"), r["hidden_reason"]) for r in again] == list(stored)
+
+
+def test_a_title_held_everywhere_is_counted_by_the_home_market_and_the_rest() -> None:
+    week = Window(DAY, DAY + timedelta(days=7))
+    everywhere = Holders(held=(Held(1, UUID(int=1), frozenset({"*"})),))
+    both = Holders(held=(*everywhere.held, Held(1, UUID(int=2), frozenset({"HK"}))))
+    assert everywhere.territories(1, week) == {"CN"}
+    assert both.territories(1, week) == {"CN", "HK"}
+    assert both.territories(2, week) == frozenset()

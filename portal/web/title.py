@@ -277,7 +277,9 @@ class Hidden:
 
 
 def _hidden(answers: Answers) -> list[Hidden]:
-    """What a reader would look for and not find. Columns that come later are no news."""
+    """What a reader would look for and not find. Columns that come later are no news, nor is it
+    that there is nothing typical to lay beside a curve.
+    """
     found = []
     for name, result in answers.results.items():
         reasons = {
@@ -285,6 +287,7 @@ def _hidden(answers: Answers) -> list[Hidden]:
             for text in set(result.data["hidden_reason"])
             for piece in str(text or "").split(";")
             if piece and (":" not in piece or not piece.endswith(":not_measured"))
+            if not piece.startswith("typical_")
         }
         found += [Hidden(name, reason) for reason in sorted(reasons)]
     return found

@@ -61,6 +61,7 @@ class Summary:
     held_changes: int = 0
     releases: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {**vars(self), "rejected": dict(self.rejected)}
@@ -280,6 +281,22 @@ def _write_rejected(source: Source, rejected: Mapping[str, Rejects]) -> None:
     )
 
 
+def _instead(before: Source, now: Source) -> str:
+    """What a Source of the same name held, and holds: also which titles it no longer speaks of."""
+    told = f"{before.rows_kept} rows before, {now.rows_kept} now"
+    if Source.Kind.TITLES in (before.kind, now.kind):
+        return told
+    try:
+        gone = sorted(staging.units(before.pk).keys() - staging.units(now.pk).keys())
+    except staging.Missing:  # its rows are gone from the disk: what it held is not known
+        return told
+    more = f" and {len(gone) - _TOLD} more" if len(gone) > _TOLD else ""
+    return f"{told}; nothing of {', '.join(gone[:_TOLD])}{more} any longer" if gone else told
+
+
+_TOLD = 5
+
+
 def _take_in(source: Source, landed: Landed, summary: Summary) -> None:
     """Make a read file the live Source of its name."""
     source.kind, source.format = landed.kind, landed.format
@@ -291,15 +308,14 @@ def _take_in(source: Source, landed: Landed, summary: Summary) -> None:
         rejected = dict(landed.rejected)
         # The newest landing of a name counts: two runs with one name do not undo each other.
         Source.objects.select_for_update().filter(name=source.name).order_by("pk").first()
-        newer = Source.objects.filter(
-            name=source.name, state=Source.State.LIVE, pk__gt=source.pk
-        ).exists()
+        live = Source.objects.filter(name=source.name, state=Source.State.LIVE)
+        newer = live.filter(pk__gt=source.pk).exists()
         if newer:
             source.state = Source.State.REPLACED
         else:
-            Source.objects.filter(name=source.name, state=Source.State.LIVE).update(
-                state=Source.State.REPLACED
-            )
+            for before in live.exclude(pk=source.pk):
+                summary.replaced[source.name] = _instead(before, source)
+            live.update(state=Source.State.REPLACED)
         if landed.kind == Source.Kind.TITLES and not newer:
             lost, held = upsert_titles(landed.table, source)
             summary.held_changes += held

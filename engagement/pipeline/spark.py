@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,17 @@ def master_of(engine_url: str) -> str:
     return name if name.startswith("local") else engine_url
 
 
+def require() -> None:
+    """Raises SparkMissing where it is not installed."""
+    if find_spec("pyspark") is None:
+        raise SparkMissing("the Spark engine is an extra: `make spark` installs it")
+
+
 def session(master: str) -> Any:
     """A Spark session whose workers find this project. Raises SparkMissing."""
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        raise SparkMissing("the Spark engine is an extra: `make spark` installs it") from None
+    require()
+    from pyspark.sql import SparkSession
+
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

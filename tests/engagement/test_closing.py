@@ -55,10 +55,10 @@ def test_a_month_is_not_closed_over_what_a_killed_run_left_uncounted(
     apart.killed(tmp_path, "ingest", show, at="settled")
     assert (carried_on(), series_plays()) == (None, {DAY: 5, NEXT: 20})
     with pytest.raises(CommandError, match=r"not published to the end .*manage\.py ingest"):
-        call_command(*CLOSE, "dora")
+        call_command(*CLOSE, "dora@example.com")
     assert not ClosedMonth.objects.exists()
     ingest(show)
-    call_command(*CLOSE, "dora")
+    call_command(*CLOSE, "dora@example.com")
     assert (carried_on(), series_plays()) == (9, {DAY: 9, NEXT: 20})
     call_command("check_freshness", verbosity=0)
 
@@ -69,7 +69,7 @@ def test_a_month_is_not_closed_over_a_file_that_landed_and_was_not_published(
     land(show, "segments.late.csv", episode(1, range(5, 9)))
     apart.killed(tmp_path, "ingest", show, at="begun", kind="segments")
     with pytest.raises(CommandError, match=r"to the end \(show-1, 2024-09-02\): run"):
-        call_command(*CLOSE, "dora")
+        call_command(*CLOSE, "dora@example.com")
 
 
 def test_a_month_is_closed_before_a_swap_or_after_it_and_never_in_the_middle(
@@ -78,7 +78,7 @@ def test_a_month_is_closed_before_a_swap_or_after_it_and_never_in_the_middle(
     land(show, "segments.late.csv", episode(1, range(5, 9)))
     run = apart.start(tmp_path, "ingest", show, at="cut", do="wait")
     run.wait_until_there()
-    closing = apart.start(tmp_path, *CLOSE, "dora")
+    closing = apart.start(tmp_path, *CLOSE, "dora@example.com")
     apart.wait_for_lock()
     run.goes_on()
     # it is let in when the segments are swapped, and finds that nothing was counted from them
@@ -89,17 +89,17 @@ def test_a_month_is_closed_before_a_swap_or_after_it_and_never_in_the_middle(
 
 
 def test_a_close_that_was_killed_closed_nothing(show: Path, tmp_path: Path) -> None:
-    apart.killed(tmp_path, *CLOSE, "dora", at="closed")
+    apart.killed(tmp_path, *CLOSE, "dora@example.com", at="closed")
     assert not ClosedMonth.objects.exists()
-    call_command(*CLOSE, "stella")
-    assert ClosedMonth.objects.get().closed_by == "stella"
+    call_command(*CLOSE, "stella@example.com")
+    assert ClosedMonth.objects.get().closed_by == "stella@example.com"
 
 
 def test_two_who_close_a_month_at_once_close_it_once(show: Path, tmp_path: Path) -> None:
-    first = apart.start(tmp_path, *CLOSE, "dora", at="closed", do="wait")
+    first = apart.start(tmp_path, *CLOSE, "dora@example.com", at="closed", do="wait")
     first.wait_until_there()
-    second = apart.start(tmp_path, *CLOSE, "stella")
+    second = apart.start(tmp_path, *CLOSE, "stella@example.com")
     apart.wait_for_lock()
     first.goes_on()
     assert (first.ends(), second.ends()) == (0, 0)
-    assert ClosedMonth.objects.get().closed_by == "dora"
+    assert ClosedMonth.objects.get().closed_by == "dora@example.com"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.core.validators import validate_email
 
 from engagement.pipeline.closing import NotSettled, close_month
 from engagement.roles import PUBLISH, acting_as
@@ -14,7 +16,19 @@ from engagement.settling import settled_until
 
 
 def _month(text: str) -> date:
-    return date.fromisoformat(f"{text}-01")
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no month: write it as 2026-09") from None
+
+
+def _address(text: str) -> str:
+    """Of whom it is, the pipeline's login cannot know: it reads no users."""
+    try:
+        validate_email(text)
+    except ValidationError:
+        raise ArgumentTypeError(f"{text!r} is no mail address") from None
+    return text
 
 
 class Command(BaseCommand):
@@ -22,7 +36,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("month", type=_month, metavar="YYYY-MM")
-        parser.add_argument("--by", required=True, metavar="EMAIL", help="who closes it")
+        parser.add_argument(
+            "--by", type=_address, required=True, metavar="EMAIL", help="who closes it"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

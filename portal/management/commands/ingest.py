@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from engagement.formats import Options, format_names
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.ingest import EMBEDDED, ENGINES, SPARK, ingest
 from engagement.pipeline.landing import Refused, Summary
 from engagement.pipeline.spark import SparkMissing
+from engagement.pipeline.spark import require as require_spark
 from engagement.pipeline.staging import Missing
 from engagement.roles import PUBLISH, acting_as
 from partners.holdings import holders
@@ -49,7 +51,10 @@ class Bar:
 
 
 class Command(BaseCommand):
-    help = "Take in landed files (titles, segments, danmu; .gz too) and publish what they say."
+    help = (
+        "Take in landed files (titles, segments, danmu, discussion, shares, players' logs; .gz too)"
+        " and publish what they say. Without a file: publish what a run left undone."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders")
@@ -59,20 +64,20 @@ class Command(BaseCommand):
         )
         parser.add_argument("--title", metavar="ID", help="title_id of files that do not say")
         parser.add_argument("--territory", metavar="XX", help="territory of rows that do not say")
-        parser.add_argument(
-            "--day", type=date.fromisoformat, metavar="D", help="day of rows without a time"
-        )
+        parser.add_argument("--day", type=a_day, metavar="D", help="day of rows without a time")
         parser.add_argument(
             "--withdraw", action="append", default=[], metavar="NAME", help="take a source back"
         )
         parser.add_argument("--sample", action="store_true", help="mark all of it as sample data")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["paths"] and not options["withdraw"]:
-            raise CommandError("name files or folders to take in, or --withdraw NAME")
+        if options["day"] is not None and options["day"] > timezone.localdate():
+            raise CommandError(f"--day {options['day']} has not come yet")
         said = {key: options[key] for key in ("title", "territory", "day", "format")}
         started = time.monotonic()
         try:
+            if options["engine"] == SPARK:
+                require_spark()
             summary = ingest(
                 options["paths"],
                 Options(**said),
@@ -88,6 +93,14 @@ class Command(BaseCommand):
             self.stdout.write(told(summary, time.monotonic() - started))
         if summary.quarantined:
             sys.exit(1)
+
+
+def a_day(text: str) -> date:
+    """An argument. Raises ArgumentTypeError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no day: write it as 2026-11-03") from None
 
 
 def engine_named() -> str:
@@ -119,5 +132,6 @@ def told(summary: Summary, seconds: float) -> str:
     if summary.held_changes:
         lines.append(f"held       {summary.held_changes} title changes wait for a second person")
     lines.append(f"releases   {summary.releases}")
+    lines += [f"replaced {name}: {told}" for name, told in sorted(summary.replaced.items())]
     lines += [f"quarantined {name}: {why}" for name, why in sorted(summary.quarantined.items())]
     return "\n".join([*lines, f"took       {seconds:.1f} s"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,7 +14,7 @@ from engagement.pipeline.rebuild import rebuild
 from engagement.pipeline.staging import Missing
 from engagement.roles import PUBLISH, acting_as
 from partners.holdings import holders
-from portal.management.commands.ingest import Bar, engine_named, told
+from portal.management.commands.ingest import Bar, a_day, engine_named, told
 
 
 class Command(BaseCommand):
@@ -23,10 +22,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--title", metavar="ID", help="title_id; all titles without")
-        parser.add_argument("--from", dest="since", type=date.fromisoformat, metavar="D")
-        parser.add_argument("--until", type=date.fromisoformat, metavar="D", help="not included")
+        parser.add_argument("--from", dest="since", type=a_day, metavar="D")
+        parser.add_argument("--until", type=a_day, metavar="D", help="not included")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        since, until = options["since"], options["until"]
+        if since is not None and until is not None and since >= until:
+            raise CommandError(f"from {since} until {until} is no day: --until is not included")
         started = time.monotonic()
         with acting_as(PUBLISH):
             held = holders()
@@ -34,8 +36,8 @@ class Command(BaseCommand):
             summary = rebuild(
                 held,
                 title=options["title"],
-                since=options["since"],
-                until=options["until"],
+                since=since,
+                until=until,
                 by=engine_named(),
                 progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
             )

@@ -27,7 +27,7 @@ def test_the_publisher_reads_whose_a_title_is(cast: Cast) -> None:
         cast.cirrus.pk,
     }
     assert found.territories(cast.shared.pk, JUNE) == {"CN"}
-    assert found.territories(cast.film.pk, JUNE) == frozenset()
+    assert found.territories(cast.film.pk, JUNE) == {"CN"}  # `*` stands for the home market
     assert found.titles(cast.borealis.pk, JUNE) == {cast.foreign.pk}
     assert [(c.title_id, c.given_to) for c in found.consented] == [
         (cast.foreign.pk, cast.aurora.pk)

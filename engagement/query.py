@@ -305,6 +305,7 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
                 scope.partner_id,
                 granted,
                 _children(title, resource, scope) if title.kind == Title.Kind.SERIES else {},
+                title.kind == Title.Kind.SERIES,
             )
         )
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):

@@ -370,3 +370,10 @@ def test_a_bundle_that_holds_a_child_is_not_opened_under_a_limit_to_the_series(
     Membership.objects.filter(pk=show.cast.amy.pk).update(limit_titles=[show.series.pk])
     scope = scope_for(show.cast.amy, "export")
     assert [covered(b, scope) for b in (whole, alone)] == [False, True]
+
+
+def test_a_series_has_no_curve_and_says_that_none_is_counted(show: Show) -> None:
+    answer = query.run(Query(show.series.pk, "retention", WEEK, "*"), show.live())
+    assert answer.data["hidden_reason"] == ["not_measured"]
+    waiting = query.run(Query(show.first.pk, "retention", WEEK, "*"), show.live())
+    assert waiting.data["hidden_reason"] == ["waiting"]

@@ -27,6 +27,9 @@ CONTENT_SECOND = column(
 )  # fmt: skip
 HIDDEN_REASON = column(
     "hidden_reason", "string", "", "未显示原因", "Why hidden",
-    "below_floor：少于 50 人；waiting：等待与后续日期合并；not_measured：尚未统计。",
-    "below_floor: fewer than 50 viewers; waiting: joins later days; not_measured: not counted yet.",
+    "below_floor：少于 50 人；waiting：等待与后续日期合并；not_measured：未统计；"
+    "too_uncertain：误差过大；too_few_partners：合作方不足五家。只涉及某列时写作“列名:原因”，以分号分隔。",
+    "below_floor: fewer than 50 viewers; waiting: joins later days; not_measured: not counted;"
+    " too_uncertain: its error is too large; too_few_partners: not enough partners to pool."
+    " Of a column alone: column:reason, joined by ;.",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from django.db import connection
 
 from engagement import curves
 from engagement.curves import Curves
-from engagement.families import Resource, Result
+from engagement.families import NOT_MEASURED, WAITING, Resource, Result
 from engagement.scope import Part, Query, Window
 
 
@@ -41,6 +41,12 @@ class Read:
     partner_id: UUID
     granted: Mapping[tuple[str, ...], tuple[Part, ...]] = field(default_factory=dict)
     children: Mapping[int, tuple[Part, ...]] = field(default_factory=dict)
+    is_series: bool = False
+
+    @property
+    def why_no_curve(self) -> str:
+        """The reason where no piece is there: a series has no curve to wait for."""
+        return NOT_MEASURED if self.is_series else WAITING
 
 
 _WITHIN = """

@@ -7,7 +7,7 @@ viewers are never added up.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -164,7 +164,10 @@ def share_at(retention: Result, second: int) -> float | None:
 
 
 def hidden(results: Mapping[str, Result]) -> tuple[Hidden, ...]:
-    """Empty cells by resource, column and reason, as `hidden_reason` gives them."""
+    """Empty cells by resource, column and reason, as `hidden_reason` gives them.
+
+    Columns stand in the order of the resource's own.
+    """
     counted: Counter[tuple[str, str, str]] = Counter()
     for name, result in results.items():
         alike = Counter(str(said) for said in result.data.get("hidden_reason", ()) if said)
@@ -175,8 +178,21 @@ def hidden(results: Mapping[str, Result]) -> tuple[Hidden, ...]:
                     counted[name, column, reason] += rows
     return tuple(
         Hidden(name, column or None, reason, rows)
-        for (name, column, reason), rows in sorted(counted.items())
+        for (name, column, reason), rows in sorted(counted.items(), key=_in_order(results))
     )
+
+
+def _in_order(results: Mapping[str, Result]) -> Callable[[Any], tuple[str, int, str]]:
+    places = {
+        name: {column: n for n, column in enumerate(result.data)}
+        for name, result in results.items()
+    }
+
+    def key(entry: tuple[tuple[str, str, str], int]) -> tuple[str, int, str]:
+        (name, column, reason), _ = entry
+        return name, places[name].get(column, -1), reason
+
+    return key
 
 
 def chart_data(results: Mapping[str, Result]) -> dict[str, Any]:

@@ -55,8 +55,10 @@
     var chosen = box && box.querySelector("a[aria-current]");
     if (!chosen) return;
     var below = chosen.offsetTop + chosen.offsetHeight - box.clientHeight;
-    if (chosen.offsetTop < box.scrollTop) box.scrollTop = chosen.offsetTop;
-    else if (below > box.scrollTop) box.scrollTop = below;
+    // to the beginning of its line, so that the first one in sight is whole
+    if (chosen.offsetTop < box.scrollTop || below > box.scrollTop) {
+      box.scrollTop = chosen.offsetTop;
+    }
   }
 
   /** Show what was written in [from, until); `n` where it is one of the moments. */

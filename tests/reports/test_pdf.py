@@ -154,7 +154,7 @@ def test_a_title_without_data_says_so(text_of: TextOf) -> None:
     text = text_of(render_pdf(replace(film.REPORT, language="en", titles=(film.without_rows(),))))
     assert "No data yet" in text
     assert "Waiting for the floor" in text
-    assert "Retention the whole row waits until enough viewers are together 1" in text
+    assert "Retention the whole row waits until enough viewers are together" in text
 
 
 def test_viewers_of_several_territories_are_not_added_up(text_of: TextOf) -> None:

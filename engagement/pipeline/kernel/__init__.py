@@ -2,5 +2,6 @@
 
 Pure and without Django: the embedded engine and Spark's workers call the same functions. Nothing
 here knows a name: words are codes, ids are hashes (rows.py). `lines` brings the rows of a title
-together, `sessions` counts them, `cells` adds what was counted up to what is stored.
+together, `sessions` counts them (`seconds` their curves, `persons` their viewers), and `cells`
+adds up what is stored.
 """

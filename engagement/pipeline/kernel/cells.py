@@ -9,7 +9,7 @@ import numpy as np
 from engagement.curves import FAR, LARGE, SPARSE
 from engagement.pipeline.kernel.compiled import compiled, twice
 from engagement.pipeline.kernel.lines import DEVICE_SHIFT, TERRITORY_SHIFT
-from engagement.pipeline.kernel.sessions import SERIES_COUNT, STARTS, STOPS
+from engagement.pipeline.kernel.seconds import SERIES_COUNT, STARTS, STOPS
 from engagement.pipeline.kernel.sorting import lowest_bit
 
 # The words of a compact theta sketch (sketches.py): its preamble, and how much it retained.

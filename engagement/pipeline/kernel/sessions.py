@@ -28,22 +28,20 @@ from engagement.pipeline.kernel.lines import (
     VIEWER,
     WORDS,
 )
-from engagement.pipeline.kernel.sorting import SMALL, lowest_bit, position, sort_bucket, sort_many
-
-SESSIONS, TIMES_PLAYED, STARTS, STOPS, SKIPS = range(5)
-SERIES_COUNT = 5
+from engagement.pipeline.kernel.persons import add_person, room_for, table_size, write_people
+from engagement.pipeline.kernel.seconds import (
+    SERIES_COUNT,
+    STARTS,
+    STOPS,
+    add_curves,
+    marked,
+    with_room,
+    write_curves,
+)
+from engagement.pipeline.kernel.sorting import SMALL, position, sort_bucket, sort_many
 
 _DAY_MASK = (1 << DAY_BITS) - 1
 _MICROSECONDS_A_DAY = 86_400_000_000
-
-
-@compiled
-def _longer(array: Any, needed: int) -> Any:
-    """A copy with room for `needed` and a quarter more, zero beyond what it held."""
-    longer = np.zeros(needed + needed // 4, array.dtype)
-    for i in range(len(array)):
-        longer[i] = array[i]
-    return longer
 
 
 @compiled
@@ -117,30 +115,6 @@ def _own_days(first: int, last: int, g: Any, perm: Any) -> Any:
             return first, end
         first = end
     return last, last
-
-
-@compiled
-def _add_curves(played: int, stretch: Any, base: int, marks: int, dense: Any, touched: Any) -> None:
-    """A session's stretches, sorted, as differences in `dense`; what is touched is marked."""
-    reached = np.int64(-1)
-    for i in range(played):
-        f, e = stretch[i] >> 32, stretch[i] & 0xFFFFFFFF
-        touched[marks + (f >> 6)] |= np.uint64(1) << np.uint64(f & 63)
-        touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
-        at_f, at_e = (base + f) * SERIES_COUNT, (base + e) * SERIES_COUNT
-        dense[at_f + TIMES_PLAYED] += 1
-        dense[at_e + TIMES_PLAYED] -= 1
-        if reached <= f:
-            dense[at_f + SESSIONS] += 1
-            dense[at_e + SESSIONS] -= 1
-            if 0 <= reached < f:
-                # `reached` is marked: an earlier stretch ended there
-                dense[(base + reached) * SERIES_COUNT + SKIPS] += 1
-                dense[at_f + SKIPS] -= 1
-        elif reached < e:
-            dense[(base + reached) * SERIES_COUNT + SESSIONS] += 1
-            dense[at_e + SESSIONS] -= 1
-        reached = max(reached, e)
 
 
 @compiled
@@ -271,7 +245,7 @@ def _count_sessions(
         about = g[opening + WORDS]
         where = rank_territory[about >> TERRITORY_SHIFT]
         base, marks = local[where] * width, local[where] * bits
-        _add_curves(played, stretch, base, marks, dense, touched)
+        add_curves(played, stretch, base, marks, dense, touched)
         f, e = g[opening + SPAN] >> 32, (g[closing + SPAN] & 0xFFFFFFFF) - 1
         touched[marks + (e >> 6)] |= np.uint64(1) << np.uint64(e & 63)
         dense[(base + f) * SERIES_COUNT + STARTS] += 1
@@ -303,168 +277,12 @@ def _count_sessions(
             | np.int64(gender)
         )
         began = since + (g[opening + STARTED] >> DAY_BITS)
-        found = _add_person(
+        found = add_person(
             who, ranked, began, watched, finished, furthest, digest, found, table, persons
         )
     t_rows[t], t_others[t], t_reaches[t] = counted, others, day + reaches
     t_low[t], t_high[t] = digest_low, digest_high
     return found
-
-
-@compiled
-def _add_person(
-    who: Any,
-    words: int,
-    began: int,
-    watched: int,
-    finished: int,
-    furthest: int,
-    digest: Any,
-    found: int,
-    table: Any,
-    persons: Any,
-) -> int:
-    """Add a session to who watched, by viewer, territory and device: how many there are then.
-
-    `table` is open-addressed by the viewer's highest bits, so that it holds them nearly in order.
-    """
-    viewers, p_words, first, plays, watch, completions, p_furthest, digests = persons
-    slot = _slot(who, table)
-    while True:
-        person = table[slot]
-        if person < 0:
-            table[slot] = found
-            viewers[found] = who
-            p_words[found] = words
-            first[found] = began
-            plays[found] = 1
-            watch[found] = watched
-            completions[found] = finished
-            p_furthest[found] = furthest
-            digests[found] = digest
-            return found + 1
-        if viewers[person] == who and p_words[person] >> DEVICE_SHIFT == words >> DEVICE_SHIFT:
-            if began < first[person] or (began == first[person] and words < p_words[person]):
-                first[person] = began
-                p_words[person] = words
-            plays[person] += 1
-            watch[person] += watched
-            completions[person] += finished
-            p_furthest[person] = max(p_furthest[person], furthest)
-            digests[person] += digest
-            return found
-        slot += 1
-        if slot == len(table):
-            slot = 0
-
-
-@compiled
-def _slot(who: Any, table: Any) -> int:
-    """Where a viewer's persons begin: hashes of 63 bits, spread evenly and in their order."""
-    return np.int64(((who >> np.uint64(31)) * np.uint64(len(table))) >> np.uint64(32)) % len(table)
-
-
-@compiled
-def _write_people(
-    t: int, found: int, table: Any, order: Any, persons: Any, people: int, p_title: Any, out: Any
-) -> None:
-    """A title's persons by viewer, territory and device, from place `people` on."""
-    viewers, words = persons[0], persons[1]
-    at = 0
-    for slot in range(len(table)):
-        person = table[slot]
-        if person < 0:
-            continue
-        # nearly in order already
-        j = at - 1
-        while j >= 0 and (
-            viewers[order[j]] > viewers[person]
-            or (viewers[order[j]] == viewers[person] and words[order[j]] > words[person])
-        ):
-            order[j + 1] = order[j]
-            j -= 1
-        order[j + 1] = person
-        at += 1
-    for i in range(found):
-        person, to = order[i], people + i
-        p_title[to] = t
-        out[0][to] = persons[0][person]
-        out[1][to] = persons[1][person]
-        out[2][to] = persons[2][person]
-        out[3][to] = persons[3][person]
-        out[4][to] = persons[4][person]
-        out[5][to] = persons[5][person]
-        out[6][to] = persons[6][person]
-        out[7][to] = persons[7][person]
-
-
-@compiled
-def _write_curves(
-    t: int,
-    curves: int,
-    width: int,
-    bits: int,
-    local: Any,
-    dense: Any,
-    touched: Any,
-    c_title: Any,
-    c_territory: Any,
-    c_second: Any,
-    c_values: Any,
-) -> int:
-    """What is not zero of one title's counts, territories in the order of their names.
-
-    Returns how many curve rows there are afterwards; leaves `dense` and `touched` zero.
-    """
-    for where in range(len(local)):
-        if local[where] < 0:
-            continue
-        for block in range(bits):
-            left = touched[local[where] * bits + block]
-            if not left:
-                continue
-            touched[local[where] * bits + block] = 0
-            while left:
-                second = 64 * block + lowest_bit(left)
-                left &= left - np.uint64(1)
-                at = (local[where] * width + second) * SERIES_COUNT
-                something = 0
-                for series in range(SERIES_COUNT):
-                    value = dense[at + series]
-                    dense[at + series] = 0
-                    c_values[series, curves] = value
-                    something |= value
-                if something:
-                    c_title[curves] = t
-                    c_territory[curves] = where
-                    c_second[curves] = second
-                    curves += 1
-    return curves
-
-
-@compiled
-def _marked(touched: Any, blocks: int) -> int:
-    """How many bits are set, at most: 64 a block that has any."""
-    count = 0
-    for block in range(blocks):
-        if touched[block]:
-            count += 64
-    return count
-
-
-@compiled
-def _persons(most: int) -> Any:
-    """Room for so many: viewer, words, first, plays, watch, completions, furthest, digest."""
-    return (
-        np.empty(most, np.uint64),
-        np.empty(most, np.int64),
-        np.empty(most, np.int64),
-        np.empty(most, np.int32),
-        np.empty(most, np.int64),
-        np.empty(most, np.int32),
-        np.empty(most, np.int32),
-        np.empty(most, np.uint64),
-    )
 
 
 @compiled
@@ -506,15 +324,15 @@ def roll(
     local = np.empty(len(rank_territory), np.int64)  # territory -> its place in `dense`, or -1
     dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
     touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
-    table = np.empty(_size(most), np.int32)
-    persons = _persons(most)
+    table = np.empty(table_size(most), np.int32)
+    persons = room_for(most)
 
     # results; people have room for all there may be, of which memory takes what is written
     c_title, c_territory = np.empty(1024, np.int32), np.empty(1024, np.int32)
     c_second = np.empty(1024, np.int32)
     c_values = np.empty((SERIES_COUNT, 1024), np.int32)
     curves = 0
-    p_title, out = np.empty(rows, np.int32), _persons(rows if with_people else 1)
+    p_title, out = np.empty(rows, np.int32), room_for(rows if with_people else 1)
     people = 0
     told = (
         np.zeros(titles, np.int64),
@@ -538,9 +356,9 @@ def roll(
         width = max(seconds, np.int64(runtime[t])) + 1
         bits = (width + 63) // 64
         if territories * width * SERIES_COUNT > len(dense):
-            dense = _longer(dense, territories * width * SERIES_COUNT)
+            dense = with_room(dense, territories * width * SERIES_COUNT)
         if territories * bits > len(touched):
-            touched = _longer(touched, territories * bits)
+            touched = with_room(touched, territories * bits)
         largest = _largest(ends, held)
         if largest > len(scratch[0]):
             scratch = (
@@ -548,24 +366,24 @@ def roll(
                 np.empty(largest, np.bool_),
                 np.empty(largest, np.int64),
             )
-        slots = table[: _size(held)]
+        slots = table[: table_size(held)]
         if with_people:
             slots[:] = -1
         found = _count_sessions(
             t, day, one_day, held, ends, g, width, bits, np.int64(runtime[t]), ranks, hashes,
             local, dense, touched, scratch, sources, told, slots, persons, with_people,
         )  # fmt: skip
-        while curves + _marked(touched, territories * bits) > len(c_title):
+        while curves + marked(touched, territories * bits) > len(c_title):
             c_title, c_territory = twice(c_title), twice(c_territory)
             c_second = twice(c_second)
             longer = np.empty((SERIES_COUNT, len(c_title)), np.int32)
             longer[:, :curves] = c_values[:, :curves]
             c_values = longer
-        curves = _write_curves(
+        curves = write_curves(
             t, curves, width, bits, local, dense, touched, c_title, c_territory, c_second, c_values
         )
         if found:
-            _write_people(t, found, slots, order, persons, people, p_title, out)
+            write_people(t, found, slots, order, persons, people, p_title, out)
             people += found
 
     return (
@@ -583,12 +401,3 @@ def roll(
         ),
         told,
     )
-
-
-@compiled
-def _size(entries: int) -> int:
-    """Of a hash table for so many: a power of two above twice as many."""
-    size = 16
-    while size < 2 * entries:
-        size *= 2
-    return size

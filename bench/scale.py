@@ -172,7 +172,7 @@ def _families(days: Days) -> dict[str, float]:
 
     django.setup()
     from engagement.pipeline import people, weeks
-    from engagement.pipeline.publish_people import FAMILIES
+    from engagement.pipeline.people_tables import FAMILIES
 
     house = segments.platform(MILLION)
     runtimes = _runtimes(days)

@@ -193,12 +193,13 @@ def _digest(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-_DANMU = """
+_LANDED = """
 WITH landed AS (
-    SELECT *, source * 1099511627776 + line AS place
+    SELECT *, source * 1099511627776 + line AS place  -- 2^40: in the order of landing
     FROM read_parquet(?)
     WHERE title_id = ?
-),
+),"""
+_DANMU = """
 ranked AS (
     SELECT *,
         CASE WHEN row_key IS NULL
@@ -228,11 +229,6 @@ def danmu_of(title: str, sources: Iterable[int]) -> Rows:
 
 
 _DISCUSSION = """
-WITH landed AS (
-    SELECT *, source * 1099511627776 + line AS place
-    FROM read_parquet(?)
-    WHERE title_id = ?
-),
 ranked AS (
     SELECT *, row_number() OVER (PARTITION BY post_id ORDER BY place DESC) AS copy
     FROM landed
@@ -255,11 +251,6 @@ def discussion_of(title: str, sources: Iterable[int]) -> Rows:
 
 
 _SHARES = """
-WITH landed AS (
-    SELECT *, source * 1099511627776 + line AS place
-    FROM read_parquet(?)
-    WHERE title_id = ?
-),
 ranked AS (
     SELECT *, row_number() OVER (PARTITION BY share_id ORDER BY place DESC) AS copy
     FROM landed
@@ -292,13 +283,16 @@ def shares_by_day(rows: Rows) -> dict[date, tuple[str, int]]:
 
 
 def _rows(sql: str, kind: str, title: str, sources: Iterable[int], columns: list[str]) -> Rows:
-    """The rows of the newest copies that are not deleted; `columns` make the digest."""
+    """The rows of the newest copies that are not deleted; `columns` make the digest.
+
+    `sql` ranks the copies of the rows `landed`.
+    """
     files = [str(_folder(source) / f"{kind}.parquet") for source in sorted(sources)]
     if not files:
         return NO_ROWS
     try:
         with _duckdb() as db:
-            table = db.sql(sql, params=[files, title]).to_arrow_table()
+            table = db.sql(_LANDED + sql, params=[files, title]).to_arrow_table()
     except duckdb.IOException as error:
         raise Missing(f"staged rows of {kind} are gone: {error}") from error
     copies = pc.greater(table["copy"], 1)

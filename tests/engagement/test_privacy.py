@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from engagement.pipeline.publish_people import EPSILON, FAMILIES, noise, published
+from engagement.pipeline.people_tables import EPSILON, FAMILIES, noise, published
 from engagement.pipeline.weeks import BINS, Cell, Coded, Watchers
 
 FLOOR = 50

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from engagement.pipeline.noise import variance
-from engagement.pipeline.publish_people import (
+from engagement.pipeline.people_tables import (
     EPSILON,
     FAMILIES,
-    MOST_DRAWS,
     SCALE,
     Family,
     Noised,
     noise,
     published,
 )
+from engagement.pipeline.publish_people import MOST_DRAWS
 from engagement.pipeline.weeks import Cell, Coded, Watchers
 
 DEMOGRAPHICS, GEOGRAPHY = FAMILIES

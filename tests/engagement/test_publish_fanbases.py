@@ -14,7 +14,7 @@ from engagement import query
 from engagement.families.registry import FAMILIES
 from engagement.formats import Options
 from engagement.models import FanbaseFact, FanSet, FanSetVersion, NoisedTable, Tag, Title
-from engagement.pipeline import people, publish_fanbases, publish_people
+from engagement.pipeline import fan_library, people, people_tables, publish_fanbases
 from engagement.pipeline.holders import Consented, Held, Holders
 from engagement.pipeline.ingest import ingest as run_ingest
 from engagement.scope import Query, Window
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, db: None) -> Path:
 @pytest.fixture(autouse=True)
 def no_noise(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if "noisy" not in request.keywords:
-        for module in (publish_people, publish_fanbases):
+        for module in (people_tables, fan_library, publish_fanbases):
             monkeypatch.setattr(module, "two_sided_geometric", lambda counts, scale: counts)
 
 

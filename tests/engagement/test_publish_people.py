@@ -22,11 +22,11 @@ from engagement.models import (
     Restatement,
     Title,
 )
-from engagement.pipeline import publish_people
+from engagement.pipeline import people_tables, publish_people
 from engagement.pipeline.holders import Held, Holders
 from engagement.pipeline.ingest import ingest as run_ingest
 from engagement.pipeline.noise import two_sided_geometric, variance
-from engagement.pipeline.publish_people import FAMILIES, kept, worst_error
+from engagement.pipeline.people_tables import FAMILIES, kept, worst_error
 from engagement.scope import Window
 from tests.engagement.one_film import DAY, FILM, SEGMENTS, land, noon
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path, db: None) -> Path:
 def no_noise(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The counts themselves, so that exact values can be told; noise is tested by itself."""
     if "noisy" not in request.keywords:
-        monkeypatch.setattr(publish_people, "two_sided_geometric", lambda counts, scale: counts)
+        monkeypatch.setattr(people_tables, "two_sided_geometric", lambda counts, scale: counts)
 
 
 def row(n: int, *, day: int = 0, hour: float = 12, to_s: int = 100, **other: str) -> str:
@@ -249,7 +249,7 @@ def test_the_error_that_is_stated_is_the_error_that_is_made() -> None:
     """Of drawn survival curves 95 % lie within the stated error at their worst point."""
     generator = np.random.default_rng(1)
     true = np.array([100] * 10 + [500] + [20] * 10)
-    p = 1 - np.exp(-1 / publish_people.SCALE)
+    p = 1 - np.exp(-1 / people_tables.SCALE)
     share = np.cumsum(true[::-1])[::-1][1:] / true.sum()
     inside = 0
     for _ in range(2000):
@@ -275,7 +275,7 @@ def test_published_rows_are_a_function_of_the_noised_table_alone(folder: Path) -
     ingest(folder, [row(n) for n in range(900)])
     for family in FAMILIES:
         noised = kept(NoisedTable.objects.get(family=family.name))
-        again = list(publish_people.published(family, noised, 50, 100))
+        again = list(people_tables.published(family, noised, 50, 100))
         stored = family.model.objects.order_by("pk").values_list("viewers", "hidden_reason")
         assert [(r.get("viewers"), r["hidden_reason"]) for r in again] == list(stored)
 

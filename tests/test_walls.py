@@ -1,7 +1,6 @@
-"""Both walls, each alone and both together.
+"""Both walls together, and Python alone: there Postgres' views are open to all rows.
 
-`opened` opens the Postgres views to all rows, so that only Python decides; a forged scope takes
-the Python filter away, so that only Postgres does.
+test_walls_postgres.py tries Postgres alone.
 """
 
 from __future__ import annotations
@@ -10,46 +9,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
-from django.db.utils import DatabaseError, ProgrammingError
 from django.utils import timezone as django_timezone
 
 from engagement import query
-from engagement.families.registry import FAMILIES, RESOURCES
+from engagement.families.registry import RESOURCES
 from engagement.models import DanmuComment
-from engagement.roles import PARTNER, READER, STAFF, WEB, WORKER, acting_as
-from engagement.scope import Entitled, OutsideScope, Query, Refused, Scope, Window
-from partners import grants
+from engagement.scope import OutsideScope, Refused, Window
 from partners.access import scope_for
-from partners.models import Entitlement, Grant, Membership
-from tests.cast import CANARY, DAY, DAYS, Cast
-
-WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
-FACT_VIEWS = (
-    ("wall_viewing", "engagement_viewingfact"),
-    ("wall_viewer_sketch", "engagement_viewersketch"),
-    ("wall_retention", "engagement_retentionfact"),
-    ("wall_rewatch", "engagement_rewatchfact"),
-    ("wall_danmu", "engagement_danmufact"),
-    ("wall_danmu_comment", "engagement_danmucomment"),
-    ("wall_discussion", "engagement_discussionfact"),
-    ("wall_discussion_post", "engagement_discussionpost"),
-    ("wall_sharing", "engagement_sharingfact"),
-    ("wall_sharing_offset", "engagement_sharingoffset"),
-    ("wall_demographics", "engagement_demographicsfact"),
-    ("wall_geography", "engagement_geographyfact"),
-    ("wall_fanbases", "engagement_fanbasefact"),
-    ("wall_typical", "engagement_typicalfact"),
-    ("wall_restatement", "engagement_restatement"),
-    ("wall_adjustment", "engagement_adjustment"),
-)
-ONE_BY_ONE = ("danmu_comments", "danmu_phrases", "discussion_posts")
-"""Text has no row over all territories: asked for all of them, those that are granted answer."""
-
-PIPELINES_OWN = ("engagement_daypartial", "engagement_publishedpiece", "engagement_noisedtable")
+from partners.models import Grant
+from tests.cast import CANARY, DAY, Cast
+from tests.walls import FACT_VIEWS, WHOLE, ask, disable, expire, forged, remove, revoke, suspend
 
 
 @pytest.fixture(params=["both walls", "Python alone"])
@@ -66,10 +37,6 @@ def walls(request: pytest.FixtureRequest, db: None) -> str:
                     )
                 cursor.execute(f"CREATE OR REPLACE VIEW {view} AS {body}")
     return str(request.param)
-
-
-def ask(title_id: int, resource: str = "viewing", **fields: Any) -> Query:
-    return Query(title_id=title_id, resource=resource, window=fields.pop("window", WHOLE), **fields)
 
 
 def answer_of(result: Any) -> str:
@@ -230,29 +197,6 @@ def test_moments_are_of_one_window_and_another_family_does_not_widen_it(
     assert set(query.run(only_late, scope).data["families"]) == {"rewatch"}
 
 
-def revoke(cast: Cast, grant: Grant) -> None:
-    grants.revoke(grant, by=cast.stella)
-
-
-def expire(cast: Cast, grant: Grant) -> None:
-    # an hour: for Postgres it is still as late as when the test began
-    grants.expire(grant, at=django_timezone.now() - timedelta(hours=1), by=cast.stella)
-
-
-def suspend(cast: Cast, grant: Grant) -> None:
-    cast.aurora.suspended_at = django_timezone.now()
-    cast.aurora.save()
-
-
-def disable(cast: Cast, grant: Grant) -> None:
-    cast.alice.user.is_active = False
-    cast.alice.user.save()
-
-
-def remove(cast: Cast, grant: Grant) -> None:
-    Membership.objects.filter(pk=cast.alice.pk).delete()
-
-
 @pytest.mark.parametrize("end", [revoke, expire, suspend, disable, remove])
 def test_an_ended_right_is_refused_at_once(
     walls: str, cast: Cast, end: Callable[[Cast, Grant], None]
@@ -356,223 +300,6 @@ def test_reactions_are_read_per_second(walls: str, cast: Cast) -> None:
     for name in ("tears", "shock", "praise", "complaint"):
         assert sum(result.data[name]) == 0
     assert sum(result.data["laughter"]) == 40
-
-
-# --- Postgres alone ----------------------------------------------------------------------------
-def forged(cast: Cast, exit: str = "web") -> Scope:
-    """A scope of Aurora's in which Python would allow everything."""
-    everything = frozenset(FAMILIES)
-    return Scope(
-        cast.aurora.pk,
-        exit,
-        tuple(
-            Entitled(cast.grants["film"].pk, t.pk, everything, frozenset({"*", "CN", "SG"}))
-            for t in (cast.film, cast.hidden, cast.foreign, cast.shared)
-        ),
-    )
-
-
-@pytest.mark.parametrize("resource", sorted(RESOURCES))
-def test_postgres_alone_returns_no_foreign_row(cast: Cast, resource: str) -> None:
-    assert plays_or_rows(cast, resource, cast.film.pk, "*") > 0
-    assert plays_or_rows(cast, resource, cast.shared.pk, "CN") > 0
-    for title_id, territory in (
-        (cast.foreign.pk, "*"),
-        (cast.foreign.pk, "CN"),
-        (cast.hidden.pk, "*"),
-        (cast.shared.pk, "SG"),
-        (cast.shared.pk, "*") if resource not in ONE_BY_ONE else (cast.shared.pk, "SG"),
-    ):
-        assert plays_or_rows(cast, resource, title_id, territory) == 0, (title_id, territory)
-
-
-def plays_or_rows(cast: Cast, resource: str, title_id: int, territory: str) -> int:
-    result = query.run(ask(title_id, resource, territory=territory), forged(cast))
-    return len(
-        [r for r in result.rows() if "content_second" not in r or r["content_second"] is not None]
-    )
-
-
-@pytest.mark.parametrize("end", [revoke, expire, suspend])
-def test_postgres_alone_ends_a_right_at_once(
-    cast: Cast, end: Callable[[Cast, Grant], None]
-) -> None:
-    assert plays_or_rows(cast, "viewing", cast.film.pk, "*") > 0
-    end(cast, cast.grants["film"])
-    assert plays_or_rows(cast, "viewing", cast.film.pk, "*") == 0
-
-
-def test_postgres_alone_knows_a_revoked_grant_whose_entitlements_are_left(cast: Cast) -> None:
-    Grant.objects.filter(pk=cast.grants["film"].pk).update(
-        state="revoked", revoked_at=django_timezone.now()
-    )
-    assert Entitlement.objects.filter(grant=cast.grants["film"]).exists()
-    assert plays_or_rows(cast, "viewing", cast.film.pk, "*") == 0
-    with pytest.raises(Refused):
-        query.run(ask(cast.film.pk), scope_for(cast.alice, "web"))
-
-
-def test_postgres_alone_keeps_to_family_window_and_exit(cast: Cast) -> None:
-    cast.grant(
-        cast.aurora, cast.hidden, families=["viewing"], exits=["web"],
-        data_from=DAY + timedelta(days=2), data_until=DAY + timedelta(days=4),
-    )  # fmt: skip
-    result = query.run(ask(cast.hidden.pk, territory="CN"), forged(cast))
-    assert {r["from"] for r in result.rows() if r["plays"] == 100} == {
-        DAY + timedelta(days=2),
-        DAY + timedelta(days=3),
-    }
-    assert plays_or_rows(cast, "retention", cast.hidden.pk, "CN") == 0
-    exported = query.run(ask(cast.hidden.pk, territory="CN"), forged(cast, "export"))
-    assert len(exported) == 0
-
-
-def test_a_row_that_straddles_two_touching_tuples_is_inside_neither(cast: Cast) -> None:
-    half = DAY + timedelta(days=5)
-    cast.grant(cast.aurora, cast.hidden, data_until=half)
-    cast.grant(cast.aurora, cast.hidden, data_from=half)
-    from engagement.models import RetentionFact
-
-    piece = RetentionFact.objects.get(title=cast.hidden, territory="*", from_day=half)
-    RetentionFact.objects.filter(title=cast.hidden, from_day=half - timedelta(days=1)).delete()
-    piece.from_day = half - timedelta(days=1)
-    piece.save()
-    for scope in (scope_for(cast.alice, "web"), forged(cast)):
-        result = query.run(ask(cast.hidden.pk, "retention"), scope)
-        assert result.data["sessions"][0] == 150 * 8
-
-
-# --- rights ------------------------------------------------------------------------------------
-def refused_as(role: str, sql: str) -> bool:
-    try:
-        with acting_as(role), connection.cursor() as cursor:
-            cursor.execute(sql)
-    except ProgrammingError as error:
-        return "permission denied" in str(error)
-    return False
-
-
-@pytest.mark.parametrize("role", [WEB, PARTNER, STAFF, WORKER, READER])
-@pytest.mark.parametrize("table", [*(t for _, t in FACT_VIEWS), *PIPELINES_OWN])
-def test_no_role_of_the_web_reads_a_fact_table(cast: Cast, role: str, table: str) -> None:
-    assert refused_as(role, f"SELECT * FROM {table}")
-
-
-@pytest.mark.parametrize("role", [WEB, PARTNER, STAFF, WORKER])
-def test_only_the_reader_reads_the_views(cast: Cast, role: str) -> None:
-    assert refused_as(role, "SELECT * FROM wall_viewing")
-
-
-def test_without_a_partner_the_reader_sees_nothing(cast: Cast) -> None:
-    with acting_as(READER), connection.cursor() as cursor:
-        for view, _ in FACT_VIEWS:
-            cursor.execute(f"SELECT count(*) FROM {view}")
-            assert cursor.fetchone() == (0,)
-
-
-def test_a_partner_page_without_a_partner_sees_no_rows_and_the_web_none_at_all(cast: Cast) -> None:
-    with acting_as(PARTNER), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM partners_membership")
-        assert cursor.fetchone() == (0,)
-    assert refused_as(WEB, "SELECT * FROM reports_bundle")
-
-
-def test_a_partners_role_sees_its_own_rows_only(cast: Cast) -> None:
-    with acting_as(PARTNER, partner_id=cast.aurora.pk):
-        assert set(Membership.objects.values_list("user__email", flat=True)) == {
-            "alice@example.com",
-            "amy@example.com",
-            "victor@example.com",
-        }
-
-
-def test_a_role_does_not_outlive_its_block(cast: Cast) -> None:
-    with acting_as(WEB):
-        with acting_as(READER, partner_id=cast.aurora.pk, exit="web"):
-            pass
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_user::text, current_setting('dailies.partner_id', true)")
-            assert cursor.fetchone() == (WEB, "")
-        with pytest.raises(ZeroDivisionError), acting_as(READER, partner_id=cast.aurora.pk):
-            raise ZeroDivisionError
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_user::text")
-            assert cursor.fetchone() == (WEB,)
-
-
-def test_the_audit_trail_is_append_only(cast: Cast) -> None:
-    connection.check_constraints()  # a table with pending checks cannot be emptied anyway
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE partners_auditevent ENABLE TRIGGER never_emptied")
-    for sql in (
-        "UPDATE partners_auditevent SET action = 'x'",
-        "DELETE FROM partners_auditevent",
-        "TRUNCATE partners_auditevent",
-    ):
-        assert refused_as(STAFF, sql)
-        with pytest.raises(DatabaseError, match="append-only"), acting_as("dailies_owner"):
-            connection.cursor().execute(sql)
-
-
-# --- the census --------------------------------------------------------------------------------
-def test_every_table_with_a_partner_is_under_row_security(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
-                   EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid
-                           AND p.polqual IS NOT NULL AND p.polwithcheck IS NOT NULL)
-            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-            WHERE c.relkind = 'r' AND a.attname = 'partner_id' AND NOT a.attisdropped
-            """
-        )
-        tables = cursor.fetchall()
-    assert len(tables) >= 11
-    assert [name for name, secured, policed in tables if not (secured and policed)] == []
-
-
-def test_every_fact_table_has_one_barrier_view_and_only_the_publisher_writes(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT c.relname,
-                   'security_barrier=true' = ANY (c.reloptions)
-            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('v', 'm') AND n.nspname = 'public'
-            """
-        )
-        views = dict(cursor.fetchall())
-        cursor.execute(
-            """
-            SELECT table_name, grantee FROM information_schema.role_table_grants
-            WHERE (table_name LIKE 'engagement\\_%%fact' OR table_name = ANY (%s))
-              AND grantee NOT IN ('dailies_owner', 'dailies_publish')
-            """,
-            [[*(table for _, table in FACT_VIEWS), *PIPELINES_OWN]],
-        )
-        strangers = cursor.fetchall()
-    assert set(views) == {*(v for v, _ in FACT_VIEWS), "wall_release"}
-    assert all(views.values())
-    assert strangers == []
-
-
-def test_the_web_login_has_no_way_to_the_facts(transactional_db: None) -> None:
-    """A real connection as dailies_web, not a role that the owner has taken."""
-    name = settings.DATABASES["default"]["NAME"]
-    host = connection.get_connection_params().get("host")
-    with psycopg.connect(dbname=name, host=host, user="dailies_web") as web:
-        for sql in (
-            "SELECT 1 FROM engagement_viewingfact",
-            "SELECT 1 FROM wall_viewing",
-            "SELECT 1 FROM reports_bundle",
-            "SET ROLE dailies_owner",
-            "SET ROLE dailies_publish",
-            "CREATE TABLE mine ()",
-            "CREATE TEMP TABLE mine ()",
-        ):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                web.execute(sql)
-            web.rollback()
 
 
 @pytest.mark.parametrize("wall", ["Python alone", "Postgres alone"])

@@ -393,7 +393,7 @@
       var middle = (m.from_second + m.to_second) / 2;
       var x = ((middle - range.from) / (range.to - range.from)) * px;
       var row = 0;
-      while (row < 3 && lastAt[row] !== undefined && x - lastAt[row] < 21) row += 1;
+      while (row < 5 && lastAt[row] !== undefined && x - lastAt[row] < 21) row += 1;
       lastAt[row] = x;
       return { moment: m, middle: middle, row: row };
     });
@@ -500,7 +500,7 @@
         axisPointer: { show: false },
         splitLine: { show: !lane.empty, lineStyle: { color: colours.line, width: 1 } },
       });
-      titles.push(laneName(lane, shape, box, colours, font));
+      titles.push(laneName(lane, shape, box, p.px, colours, font));
       if (lane.aside) titles.push(aside(lane, shape, box, font));
       if (lane.empty) titles.push(emptyNote(lane, shape, box, p.px, colours, font));
       lane.series.forEach(function (s, k) {
@@ -568,9 +568,18 @@
     };
   }
 
-  function laneName(lane, shape, box, colours, font) {
+  /** About how wide a text is: a Chinese character a whole em, others somewhat over a half. */
+  function widthOf(text, size) {
+    return size * Array.from(text).reduce(function (sum, character) {
+      return sum + (character > "\u2e80" ? 1 : 0.56);
+    }, 0);
+  }
+
+  /** The note stands where there is room for it beside what stands at the right end. */
+  function laneName(lane, shape, box, px, colours, font) {
+    var taken = widthOf(lane.name + "  " + lane.note + "  " + (lane.aside || ""), shape.name);
     return {
-      text: "{a|" + lane.name + "}{b|  " + lane.note + "}",
+      text: "{a|" + lane.name + "}" + (lane.aside && taken > px ? "" : "{b|  " + lane.note + "}"),
       left: shape.left - 2, top: box.top - shape.head, padding: 2,
       textStyle: {
         fontFamily: font, fontSize: shape.name, lineHeight: shape.head - 4,

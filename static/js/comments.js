@@ -55,10 +55,18 @@
     var chosen = box && box.querySelector("a[aria-current]");
     if (!chosen) return;
     var below = chosen.offsetTop + chosen.offsetHeight - box.clientHeight;
-    // to the beginning of its line, so that the first one in sight is whole
     if (chosen.offsetTop < box.scrollTop || below > box.scrollTop) {
       box.scrollTop = chosen.offsetTop;
     }
+  }
+
+  /** Where the list goes on above or below what is in sight, its edge fades. */
+  function fade() {
+    var box = document.getElementById("moment-list");
+    if (!box) return;
+    var left = box.scrollHeight - box.clientHeight - box.scrollTop;
+    box.classList.toggle("more-above", box.scrollTop > 1);
+    box.classList.toggle("more-below", left > 1);
   }
 
   /** Show what was written in [from, until); `n` where it is one of the moments. */
@@ -121,5 +129,8 @@
   });
 
   reveal();
+  fade();
+  var list = document.getElementById("moment-list");
+  if (list) list.addEventListener("scroll", fade);
   globalThis.DailiesComments = { show: show, raise: raise };
 })();

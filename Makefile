@@ -48,6 +48,7 @@ quick: setup ## the tests without the slow ones and the browser
 
 walls: setup ## the walls on another PostgreSQL: PG_BIN=/usr/lib/postgresql/15/bin
 	@test -n "$(PG_BIN)" || { echo "say where: make walls PG_BIN=/usr/lib/postgresql/15/bin"; exit 1; }
+	@DAILIES_VAR="$(CURDIR)/var/walls" $(PY) -m portal.services.assets
 	@PORTAL_PG_BIN="$(PG_BIN)" DAILIES_VAR="$(CURDIR)/var/walls" $(MANAGE) services -- \
 		$(PY) -m pytest -n $(JOBS) -m "not browser" tests/test_walls*.py tests/partners \
 		tests/portal/test_setup_database.py $(ARGS)

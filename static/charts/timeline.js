@@ -35,7 +35,9 @@
       retention: "留存", stops: "离开", rewatch: "回看", danmu: "弹幕", plays: "播放次数",
       meanOf: function (w) { return w + "平均"; },
       leaving: function (w) { return "在看者中" + w + "离开的比例"; },
+      leavingBrief: function (w) { return w + "离开的比例"; },
       again: function (w) { return "每百次播放的回看次数，" + w + "平均"; },
+      againBrief: function (w) { return "每百次播放，" + w + "平均"; },
       againCount: function (w) { return w + "回看次数"; },
       comments: function (w) { return w + "条数"; },
       typical: "虚线为同类中位", typicalShort: "同类中位",
@@ -54,7 +56,9 @@
       plays: "Plays",
       meanOf: function (w) { return w === "each second" ? w : "mean " + w; },
       leaving: function (w) { return "share of those watching, " + w; },
+      leavingBrief: function (w) { return "share leaving, " + w; },
       again: function (w) { return "rewatches per 100 plays, mean " + w; },
+      againBrief: function (w) { return "per 100 plays, mean " + w; },
       againCount: function (w) { return "rewatches, " + w; },
       comments: function (w) { return "comments, " + w; },
       typical: "dashed: typical", typicalShort: "Typical",
@@ -302,7 +306,8 @@
     var worst = cut.reduce(function (a, b) { return a && a.rate >= b.rate ? a : b; }, null);
     return {
       id: "stops", colour: colours.stops, name: text.stops,
-      note: text.leaving(text.width(step)), weight: 64, series: series, max: top,
+      note: text.leaving(text.width(step)), brief: text.leavingBrief(text.width(step)),
+      weight: 64, series: series, max: top,
       ticks: top, inverse: true, label: percent,
       aside: worst ? clock(worst.from) + " " + text.upTo(percent(worst.rate)) : "",
       empty: hasValues(stops) ? "" : whyEmpty(data.retention, text),
@@ -326,7 +331,8 @@
     var wide = text.width(step);
     return {
       id: "rewatch", colour: colours.rewatch, name: text.rewatch,
-      note: scale ? text.again(wide) : text.againCount(wide), weight: 76, series: [drawn],
+      note: scale ? text.again(wide) : text.againCount(wide),
+      brief: scale ? text.againBrief(wide) : text.againCount(wide), weight: 76, series: [drawn],
       max: top, ticks: top / 2, label: function (v) { return short(v, view); },
       empty: hasValues(again) ? "" : whyEmpty(data.rewatch, text),
       say: function (t) {
@@ -575,11 +581,21 @@
     }, 0);
   }
 
-  /** The note stands where there is room for it beside what stands at the right end. */
+  /** The note that has room between the name and what stands at the right end: the whole one,
+   * else the brief one, else none. */
+  function noteWithRoom(lane, shape, px) {
+    var small = shape.name - 1;
+    var room = px - 1.15 * widthOf(lane.name, shape.name) // it is bold
+      - (lane.aside ? widthOf(lane.aside, small) + 8 : 0);
+    return [lane.note, lane.brief].filter(function (note) {
+      return note && widthOf("  " + note, small) <= room;
+    })[0] || "";
+  }
+
   function laneName(lane, shape, box, px, colours, font) {
-    var taken = widthOf(lane.name + "  " + lane.note + "  " + (lane.aside || ""), shape.name);
+    var note = noteWithRoom(lane, shape, px);
     return {
-      text: "{a|" + lane.name + "}" + (lane.aside && taken > px ? "" : "{b|  " + lane.note + "}"),
+      text: "{a|" + lane.name + "}" + (note ? "{b|  " + note + "}" : ""),
       left: shape.left - 2, top: box.top - shape.head, padding: 2,
       textStyle: {
         fontFamily: font, fontSize: shape.name, lineHeight: shape.head - 4,

@@ -100,3 +100,55 @@ def test_drawn_again_for_a_zoom_the_axis_stands_where_it_was_zoomed_to(page: Pag
     ]
     run(page, "draw({})")
     assert run(page, "violations") == []
+
+
+HEADS = """chart.getZr().storage.getDisplayList()
+  .filter(e => e.type === "tspan" && e.style.text.trim())
+  .map(e => {
+    const r = e.getBoundingRect().clone(); r.applyTransform(e.transform);
+    return { text: e.style.text.trim(), x: r.x, y: r.y, right: r.x + r.width, low: r.y + r.height };
+  })"""
+
+
+def touching(shown: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Pairs of texts of which one stands on the other by more than a pixel."""
+    return [
+        (a["text"], b["text"])
+        for n, a in enumerate(shown)
+        for b in shown[n + 1 :]
+        if min(a["right"], b["right"]) - max(a["x"], b["x"]) > 1
+        and min(a["low"], b["low"]) - max(a["y"], b["y"]) > 1
+    ]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("language", "width", "stops"),
+    [
+        ("en", 1440, "share of those watching, per 30 s"),
+        ("en", 334, "share leaving, per 2 min"),
+        ("en", 270, "2:08:00 to 100%"),
+        ("zh-hans", 1440, "在看者中每 30 秒离开的比例"),
+        ("zh-hans", 334, "在看者中每 2 分钟离开的比例"),
+    ],
+)
+def test_no_words_of_the_lanes_stand_on_each_other(
+    page: Page, theme: str, language: str, width: int, stops: str
+) -> None:
+    """334 px is what a phone of 390 leaves the chart. A note is cut short before it is left out."""
+    page.set_viewport_size({"width": width, "height": 700})
+    compact = str(width < 560).lower()
+    for zoom in ("null", "3200"):
+        run(
+            page,
+            f"draw({{ language: '{language}', theme: '{theme}', compact: {compact},"
+            f" from: {zoom}, to: {zoom} && 3400 }})",
+        )
+        shown = run(page, HEADS)
+        assert touching(shown) == []
+        assert [t["text"] for t in shown if t["right"] > width] == []
+        if zoom == "null":
+            words = [t["text"] for t in shown]
+            head = words[words.index("Stops" if language == "en" else "离开") + 1]
+            assert head == stops

@@ -27,6 +27,15 @@ Cell = int | float | str | date | None
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Columns side by side that differ in one number alone: where people read, told once."""
+
+    name: str  # survival_05 … survival_100
+    title: Mapping[str, str]
+    definition: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Column:
     """One column: its name in every exit, type, unit, and definition in both languages."""
 
@@ -35,6 +44,7 @@ class Column:
     unit: str  # "s", "plays", "viewers", "share", "" ...
     title: Mapping[str, str]  # {"zh": ..., "en": ...}: the heading
     definition: Mapping[str, str]  # {"zh": ..., "en": ...}
+    alike: Alike | None = None
 
 
 @dataclass(frozen=True)

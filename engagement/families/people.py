@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from engagement.families import Column, Result
+from engagement.families import Alike, Column, Result
 from engagement.families.columns import HIDDEN_REASON, column
 from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
 
@@ -22,12 +23,24 @@ FINISHERS = column(
 )  # fmt: skip
 
 
+SURVIVAL = Alike(
+    "survival_05 … survival_100",
+    {"zh": "到达 5% … 100%", "en": "Reached 5 % … 100 %"},
+    {
+        "zh": "每 5% 片长一列：最远到达该处的观看人数占比；误差超过 2 个百分点时不显示。",
+        "en": "A column for every 5 % of the runtime: the share of viewers who came so far;"
+        " not shown where uncertain.",
+    },
+)
+
+
 def _survival(share: int) -> Column:
-    return column(
+    told = column(
         f"survival_{share:02d}", "number", "share", f"到达 {share}%", f"Reached {share} %",
         f"最远到达片长 {share}% 的观看人数占比；误差超过 2 个百分点时不显示。",
         f"Share of viewers who came to {share} % of the runtime; not shown where uncertain.",
     )  # fmt: skip
+    return replace(told, alike=SURVIVAL)
 
 
 COLUMNS = (VIEWERS, FINISHERS, *(_survival(s) for s in SHARES), HIDDEN_REASON)

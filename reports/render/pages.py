@@ -6,14 +6,16 @@ Called with the recipient's language active. Nothing here knows how the pages ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from engagement.families import Result
+from engagement.families import Resource, Result
 from reports.charts import engine
 from reports.moments import name_of, strength_of
 from reports.render import figures, wording
+from reports.render.definitions import definitions, meanings
 from reports.render.document import Report, TitleReport
 
 CHART_WIDTH = 658  # px: the 174 mm between the margins
@@ -37,7 +39,7 @@ def context(report: Report, show: Show) -> dict[str, Any]:
         "created_iso": report.created_at.isoformat(timespec="seconds"),
         "titles": titles,
         "short": len(titles) <= 6,
-        "definitions": _definitions(report),
+        "definitions": definitions(_resources(report), language),
         "releases": report.releases[:_MOST_RELEASES],
         "more_releases": max(0, len(report.releases) - _MOST_RELEASES),
     }
@@ -266,19 +268,18 @@ def _moments(title: TitleReport) -> list[dict[str, Any]]:
 
 def _hidden(results: Mapping[str, Result], language: str) -> list[dict[str, Any]]:
     """A line for each resource, reason and number of rows, with the columns it empties."""
-    together: dict[tuple[str, str, int], list[str]] = {}
+    together: dict[tuple[str, str, int], list[str | None]] = {}
     for entry in figures.hidden(results):
         key = (entry.resource, entry.reason, entry.rows)
-        together.setdefault(key, []).append(_label(results[entry.resource], entry, language))
-    comma = "、" if wording.is_chinese(language) else ", "
+        together.setdefault(key, []).append(entry.column)
     return [
         {
             "resource": _name(results[resource], language),
-            "columns": comma.join(names),
+            "columns": _columns(results[resource].resource, columns, language),
             "said": _reason(reason),
-            "rows": rows,
+            "rows": wording.exact(rows),
         }
-        for (resource, reason, rows), names in together.items()
+        for (resource, reason, rows), columns in together.items()
     ]
 
 
@@ -287,12 +288,18 @@ def _name(result: Result, language: str) -> str:
     return result.resource.title.get(key, result.resource.name)
 
 
-def _label(result: Result, entry: figures.Hidden, language: str) -> str:
+def _columns(resource: Resource, names: list[str | None], language: str) -> str:
+    """The headings of the columns, `None` being the whole row; alike ones together if all are."""
     key = "zh" if wording.is_chinese(language) else "en"
-    for column in result.resource.columns:
-        if column.name == entry.column:
-            return column.title.get(key, column.name)
-    return entry.column or _("the whole row")
+    left_out = {c.alike.name for c in resource.columns if c.alike and c.name not in names}
+    columns = [
+        replace(c, alike=None) if c.alike and c.alike.name in left_out else c
+        for c in resource.columns
+        if c.name in names
+    ]
+    whole = [_("the whole row")] if None in names else []
+    comma = "、" if wording.is_chinese(language) else ", "
+    return comma.join([*whole, *(meaning.title for meaning in meanings(columns, key))])
 
 
 def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str]]:
@@ -314,22 +321,7 @@ def _clipped(results: Mapping[str, Result], language: str) -> list[dict[str, str
     return said
 
 
-def _definitions(report: Report) -> list[dict[str, Any]]:
-    """Each resource that the report shows, once, with its columns as their family defines them."""
-    key = "zh" if wording.is_chinese(report.language) else "en"
-    resources = {r.resource.name: r.resource for t in report.titles for r in t.results.values()}
-    return [
-        {
-            "name": resource.name,
-            "title": resource.title.get(key, resource.name),
-            "columns": [
-                {
-                    "name": column.name,
-                    "title": column.title.get(key, column.name),
-                    "definition": column.definition.get(key, ""),
-                }
-                for column in resource.columns
-            ],
-        }
-        for resource in resources.values()
-    ]
+def _resources(report: Report) -> list[Resource]:
+    """Each resource that the report shows, once."""
+    named = {r.resource.name: r.resource for t in report.titles for r in t.results.values()}
+    return list(named.values())

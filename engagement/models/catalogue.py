@@ -6,7 +6,7 @@ Whose a title is, and who may see it, is partners/'s business.
 from __future__ import annotations
 
 from django.db import models
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -27,7 +27,7 @@ class Tag(models.Model):
         constraints = [models.UniqueConstraint(fields=["kind", "name"], name="tag_once_per_kind")]
 
     def __str__(self) -> str:
-        return self.name
+        return gettext("%(name)s (%(kind)s)") % {"name": self.name, "kind": self.get_kind_display()}
 
 
 class Title(models.Model):

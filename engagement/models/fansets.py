@@ -5,9 +5,12 @@ Who is in one is worked out by the pipeline; no table lists a set's viewers.
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import get_language
+from django.utils.formats import date_format
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from engagement.models.catalogue import Tag, Title
@@ -34,6 +37,12 @@ class FanSet(models.Model):
         if (get_language() or "zh-hans").startswith("en"):
             names.reverse()
         return next((n for n in names if n), self.slug)
+
+    def version_on(self, day: date) -> FanSetVersion | None:
+        """The rule that holds on a day; where none does yet, the first that will."""
+        rules = sorted(self.versions.all(), key=lambda v: v.from_day)
+        begun = [v for v in rules if v.from_day <= day]
+        return next(iter(begun[-1:] or rules), None)
 
 
 class FanSetVersion(models.Model):
@@ -70,4 +79,8 @@ class FanSetVersion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.fan_set_id} v{self.version}"
+        return gettext("%(fan_set)s, version %(version)s from %(day)s") % {
+            "fan_set": self.fan_set,
+            "version": self.version,
+            "day": date_format(self.from_day),
+        }

@@ -7,6 +7,7 @@ changes nothing, POST does it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -18,6 +19,9 @@ from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import lazy
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from partners.audit import record
 from partners.models import Partner, User
@@ -41,6 +45,19 @@ def plain(value: object) -> Any:
     if isinstance(value, uuid.UUID):
         return str(value)
     return value
+
+
+def state_shown(state: str, words: str) -> SafeString:
+    """`state` is one of those that admin.css colours."""
+    return format_html('<span class="state state-{}">{}</span>', state, words)
+
+
+def _paragraphs(*texts: str) -> str:
+    return format_html_join("", "<p>{}</p>", ((text,) for text in texts))
+
+
+paragraphs: Callable[..., Any] = lazy(_paragraphs, str)
+"""What a group of fields says above them, in the language of who reads it."""
 
 
 class AuditedAdmin(admin.ModelAdmin):
@@ -73,12 +90,16 @@ class AuditedAdmin(admin.ModelAdmin):
         for obj in queryset:
             self.delete_model(request, obj)
 
+    def audit_target(self, obj: Any) -> str:
+        """What the audit trail calls it: the same words whoever's language changes it."""
+        return str(obj)
+
     def audit(self, request: HttpRequest, what: str, obj: Any, **detail: Any) -> None:
         record(
             f"{self.audit_subject}.{what}",
             actor=staff(request),
             partner=self.partner_of(obj),
-            target=str(obj),
+            target=self.audit_target(obj),
             request=request,
             **detail,
         )

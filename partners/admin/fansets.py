@@ -1,21 +1,31 @@
-"""Fan sets and the consents that let one be built from somebody else's title."""
+"""Fan sets: whose fans a title's viewers are, by rules that staff state, each from a day on.
+
+Whose titles a set may be built from besides its reader's own is in consents.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
 
-from engagement.admin_pages import ReadOnlyAdmin
-from engagement.models import FanSet, FanSetVersion, Tag
-from partners.admin.base import AuditedAdmin, staff
-from partners.admin.choices import in_order
-from partners.models import Consent, Holding
+from engagement.admin_pages import ReadOnlyAdmin, listed
+from engagement.models import FanSet, FanSetVersion, Tag, Title
+from engagement.pipeline.fansets import LEAST_PARTNERS
+from partners.admin.base import AuditedAdmin, paragraphs, staff, state_shown
+from partners.models import Holding, Partner
 
 
 @admin.register(Tag)
@@ -27,10 +37,98 @@ class TagAdmin(ReadOnlyAdmin):
     search_fields = ("name",)
 
 
+_FEW = 3
+"""So many names stand in a list; the page of the fan set has all."""
+
+_TAGGED = {
+    Tag.Kind.CAST: _("Watched any title with %(name)s in the cast"),
+    Tag.Kind.SOURCE_WORK: _("Watched any title based on %(name)s"),
+    Tag.Kind.GENRE: _("Watched any title of the genre %(name)s"),
+}
+
+
+def rule_in_words(version: FanSetVersion, most: int | None = None) -> str:
+    """Who is a fan by it; at most so many titles are named."""
+    if version.tag is not None:
+        return str(_TAGGED[Tag.Kind(version.tag.kind)]) % {"name": version.tag.name}
+    return _t("Finished any of: %(titles)s") % {"titles": named(version.titles.all(), most)}
+
+
+def named(things: Iterable[object], most: int | None = None) -> str:
+    """Names in a line; of more than `most`, the first and how many there are."""
+    names = [str(thing) for thing in things]
+    if most is None or len(names) <= most:
+        return listed(names)
+    return _t("%(names)s …, %(n)s in all") % {"names": listed(names[:most]), "n": len(names)}
+
+
+def whose_titles(version: FanSetVersion, most: int | None = None) -> SafeString:
+    """Who holds the rule's titles today, and what that means for who reads the set."""
+    titles = version.tag.titles.all() if version.tag else version.titles.all()
+    counted = {title.pk for title in titles if title.kind != Title.Kind.SERIES}
+    of_partner: dict[Partner, set[int]] = {}
+    for holding in holdings_on(timezone.localdate(), counted):
+        of_partner.setdefault(holding.partner, set()).add(holding.title_id)
+    owners = [partner for partner, held in of_partner.items() if held == counted]
+    return format_html(
+        '{}<span class="quiet">{}</span>',
+        named(of_partner, most),
+        _who_reads(owners, len(of_partner)),
+    )
+
+
+def holdings_on(day: date, titles: Iterable[int]) -> QuerySet[Holding]:
+    return (
+        Holding.objects.filter(title__in=titles)
+        .filter(Q(from_day=None) | Q(from_day__lte=day), Q(until=None) | Q(until__gt=day))
+        .select_related("partner")
+        .order_by("partner__slug")
+    )
+
+
+def _who_reads(owners: list[Partner], partners: int) -> str:
+    if partners >= LEAST_PARTNERS:
+        return _t("Titles of %s partners: may be pooled while no partner dominates.") % partners
+    if owners:
+        return _t("All titles are held by %s; others read it by consent alone.") % listed(owners)
+    return _t(
+        "Too few partners to pool (%(n)s of %(least)s): read only where consents cover the titles"
+        " of others."
+    ) % {"n": partners, "least": LEAST_PARTNERS}
+
+
 class FanSetVersionForm(forms.ModelForm):
     class Meta:
         model = FanSetVersion
         fields = ("from_day", "rule", "titles", "tag")
+        help_texts = {
+            "from_day": _(
+                "What is watched from this day on makes fans; it may lie in the past. Weeks that"
+                " end on this day or later are counted by this rule, and the rule before it ends."
+            ),
+            "rule": _(
+                "Finished: reached 90 % of the runtime of any of the titles. Watched: played any"
+                " part of any title with the actor, source work or genre."
+            ),
+            "titles": _(
+                "For the rule of titles finished. A series is finished by its episodes: name"
+                " those, not the series."
+            ),
+            "tag": _(
+                "For the other rule: an actor, source work or genre. Titles that are tagged so"
+                " later count too."
+            ),
+        }
+
+    def clean_titles(self) -> Any:
+        titles = self.cleaned_data["titles"]
+        series = [title for title in titles if title.kind == Title.Kind.SERIES]
+        if series:
+            raise forms.ValidationError(
+                _t("Nobody finishes a series as such. Name episodes in place of: %s")
+                % listed(series)
+            )
+        return titles
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -62,7 +160,8 @@ class OneNewVersion(BaseInlineFormSet):
             if newest and day and day <= newest:
                 form.add_error(
                     "from_day",
-                    _t("A version begins after the one before, which is of %s.") % newest,
+                    _t("A version begins after the one before, which began on %s.")
+                    % date_format(newest),
                 )
 
 
@@ -72,8 +171,10 @@ class FanSetVersionInline(admin.StackedInline):
     model = FanSetVersion
     form = FanSetVersionForm
     formset = OneNewVersion
-    fields = ("version", "from_day", "until", "rule", "titles", "tag", "defined_by")
-    readonly_fields = ("version", "until", "defined_by")
+    verbose_name = _("rule")
+    verbose_name_plural = _("Rules, the newest first")
+    fields = ("said", "whose", "from_day", "until", "defined_by", "rule", "titles", "tag")
+    readonly_fields = ("said", "whose", "until", "defined_by")
     autocomplete_fields = ("titles", "tag")
     ordering = ("-version",)
     extra = 0
@@ -82,15 +183,108 @@ class FanSetVersionInline(admin.StackedInline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description=_("who is a fan"))
+    def said(self, version: FanSetVersion) -> str:
+        return rule_in_words(version) if version.pk else self.get_empty_value_display()
+
+    @admin.display(description=_("whose titles"))
+    def whose(self, version: FanSetVersion) -> SafeString | str:
+        return whose_titles(version) if version.pk else self.get_empty_value_display()
+
+
+class FanSetForm(forms.ModelForm):
+    class Meta:
+        model = FanSet
+        fields = ("slug", "name_zh", "name_en")
+        help_texts = {
+            "slug": _(
+                "Partners read it in their tables, in the column fan_set. It cannot be changed"
+                " later."
+            ),
+        }
+
 
 @admin.register(FanSet)
 class FanSetAdmin(AuditedAdmin):
+    form = FanSetForm
     audit_subject = "fan_set"
-    list_display = ("slug", "name_zh", "name_en")
+    list_display = ("called", "said", "number", "since", "whose", "state")
     search_fields = ("slug", "name_zh", "name_en")
-    fields = ("slug", "name_zh", "name_en")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("slug", "name_zh", "name_en"),
+                "description": paragraphs(
+                    _(
+                        "A fan set is a rule: who finished any of the titles named, or watched any"
+                        " title of the actor, source work or genre named. In the numbers of a"
+                        " title that is itself in the set, the set counts by its other titles"
+                        " alone."
+                    ),
+                    _(
+                        "A rule is never changed. To change what counts, add a rule below with"
+                        " the day from which it holds: it ends the one before, and begins anew,"
+                        " with what is watched from its own first day on. What is published stays"
+                        " as it is."
+                    ),
+                    _(
+                        "Who reads it: a partner alone, where all other titles of the set are its"
+                        " own or are covered by consents given to it; everybody who is granted"
+                        " fanbases of a title, where the set pools the titles of at least five"
+                        " partners, none with more than half of the viewers pooled and no two"
+                        " with more than 80 %. Else nobody does."
+                    ),
+                ),
+            },
+        ),
+    )
     inlines = (FanSetVersionInline,)
     actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FanSet]:
+        sets: QuerySet[FanSet] = super().get_queryset(request)
+        return sets.prefetch_related(
+            "versions__titles", "versions__tag__titles", "versions__fan_set"
+        )
+
+    @admin.display(description=_("fan set"), ordering="slug")
+    def called(self, fan_set: FanSet) -> SafeString:
+        return format_html('{}<span class="quiet">{}</span>', fan_set, fan_set.slug)
+
+    @admin.display(description=_("who is a fan"))
+    def said(self, fan_set: FanSet) -> str:
+        rule = fan_set.version_on(timezone.localdate())
+        return rule_in_words(rule, _FEW) if rule else self.get_empty_value_display()
+
+    @admin.display(description=_("version"))
+    def number(self, fan_set: FanSet) -> int | None:
+        rule = fan_set.version_on(timezone.localdate())
+        return rule.version if rule else None
+
+    @admin.display(description=_("in force from"))
+    def since(self, fan_set: FanSet) -> date | None:
+        rule = fan_set.version_on(timezone.localdate())
+        return rule.from_day if rule else None
+
+    @admin.display(description=_("whose titles"))
+    def whose(self, fan_set: FanSet) -> SafeString | str:
+        rule = fan_set.version_on(timezone.localdate())
+        return whose_titles(rule, _FEW) if rule else self.get_empty_value_display()
+
+    @admin.display(description=_("state"))
+    def state(self, fan_set: FanSet) -> SafeString:
+        today = timezone.localdate()
+        rule = fan_set.version_on(today)
+        if rule is None:
+            return state_shown("proposed", _t("no rule yet"))
+        if rule.from_day > today:
+            return state_shown("proposed", _t("not yet in force"))
+        if rule.until is not None:
+            return state_shown(
+                "approved", _t("in force; a new rule from %s") % date_format(rule.until)
+            )
+        return state_shown("approved", _t("in force"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("slug",) if obj else ()
@@ -114,46 +308,8 @@ class FanSetAdmin(AuditedAdmin):
                 rule=version.rule,
                 from_day=version.from_day.isoformat(),
                 titles=sorted(version.titles.values_list("slug", flat=True)),
-                tag=str(version.tag or ""),
+                tag=f"{version.tag.kind} {version.tag.name}" if version.tag else "",
             )
 
-
-class ConsentForm(forms.ModelForm):
-    class Meta:
-        model = Consent
-        fields = ("partner", "given_to", "title", "contract_reference", "from_day", "until")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        in_order(self, "from_day", "until")
-        partner = cleaned.get("partner", self.instance.partner_id and self.instance.partner)
-        if partner and partner == cleaned.get("given_to"):
-            self.add_error("given_to", _t("A partner needs no consent of its own."))
-        title = cleaned.get("title")
-        if partner and title and not Holding.objects.filter(partner=partner, title=title).exists():
-            self.add_error("title", _t("This partner does not hold that title."))
-        return cleaned
-
-
-@admin.register(Consent)
-class ConsentAdmin(AuditedAdmin):
-    """Recorded from a contract. Only its end may change: it bites with the next published week."""
-
-    form = ConsentForm
-    audit_subject = "consent"
-    list_display = ("title", "partner", "given_to", "contract_reference", "from_day", "until")
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
-    list_select_related = ("partner", "given_to", "title")
-    search_fields = ("partner__slug", "given_to__slug", "title__slug", "contract_reference")
-    autocomplete_fields = ("partner", "given_to", "title")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        fixed = ("partner", "given_to", "title", "contract_reference", "from_day")
-        return fixed if obj else ()
-
-    def save_model(
-        self, request: HttpRequest, obj: Consent, form: forms.ModelForm, change: bool
-    ) -> None:
-        if not change:
-            obj.recorded_by = staff(request)
-        super().save_model(request, obj, form, change)
+    def audit_target(self, obj: FanSet) -> str:
+        return obj.slug

@@ -10,6 +10,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from partners.models.people import Partner, User
@@ -69,7 +70,11 @@ class Consent(models.Model):
         ordering = ["partner", "title"]
 
     def __str__(self) -> str:
-        return f"{self.partner.slug} > {self.given_to.slug}: {self.title.slug}"
+        return gettext("%(title)s: %(partner)s to %(given_to)s") % {
+            "title": self.title,
+            "partner": self.partner,
+            "given_to": self.given_to,
+        }
 
 
 class Grant(models.Model):

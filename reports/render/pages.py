@@ -20,6 +20,8 @@ from reports.render.document import Report, TitleReport
 
 CHART_WIDTH = 658  # px: the 174 mm between the margins
 DAYS_HEIGHT = 150
+TIMELINE_MOST = 570
+"""px: so that the title's head, the timeline and what is said under it stand on one page."""
 _MOST_RELEASES = 60
 
 Show = Callable[[str], str]
@@ -224,6 +226,7 @@ def _timeline(
         "language": report.language,
         "runtime_s": title.runtime_s,
         "width": CHART_WIDTH,
+        "most": TIMELINE_MOST,
         "moments": [
             {
                 "n": n,

@@ -3,8 +3,9 @@
  *
  * data  {retention, rewatch, danmu}: the REST answers (`rows`), or `data: {column: [..]}`, of the
  *       families that are granted; an absent family has no lane.
- * view  {language: "zh-hans"|"en", theme: "light"|"dark", width, height, compact, print,
- *        runtime_s, from, to, moments: [{n, kind, from_second, to_second}], selected, font}
+ * view  {language: "zh-hans"|"en", theme: "light"|"dark", width, height, most, compact, print,
+ *        runtime_s, from, to, moments: [{n, kind, from_second, to_second}], selected, font};
+ *        without `height` the timeline is as high as it wants to be, up to `most`
  *
  * Seconds are put together into buckets about as wide as a drawn step (shares by their mean,
  * counts by their sum, and the lane says how wide); `from` and `to` zoom in, down to one second.
@@ -460,7 +461,8 @@
     var foot = 22 + (view.print ? 0 : 34);
     var fixed = pinSpace + foot + lanes.length * (shape.head + shape.gap);
     var weights = lanes.reduce(function (sum, lane) { return sum + lane.weight; }, 0) || 1;
-    var height = view.height || Math.round(fixed + weights * shape.scale);
+    var height = view.height ||
+      Math.min(view.most || Infinity, Math.round(fixed + weights * shape.scale));
     var scale = Math.max(0.2, (height - fixed) / weights);
     var y = pinSpace;
     var tops = lanes.map(function (lane) {

@@ -14,6 +14,8 @@ import pikepdf
 import pytest
 from django.utils.translation import gettext, override
 
+from engagement.families.viewing import Total
+from engagement.sketches import Estimate
 from reports.render.bundle import Bundle
 from reports.render.document import Report
 from reports.render.pdf import OnlyOurs, RenderFailed, printable, render_html, render_pdf
@@ -259,3 +261,40 @@ def test_a_title_of_a_hundred_characters_keeps_every_one(text_of: TextOf) -> Non
         render_pdf(replace(film.REPORT, titles=(replace(film.only("danmu"), name_zh=long),)))
     )
     assert long in text.replace(" ", "")
+
+
+def test_moments_without_quotes_fill_the_page_that_they_begin_on(tmp_path: Path) -> None:
+    """Eight with quotes and five without fit on one page, and so do some of those after them."""
+    quoted = [replace(film.MOMENTS[1], texts=("一", "二")) for _ in range(8)]
+    moments = (*quoted, *[film.MOMENTS[3]] * 5, *[film.MOMENTS[4]] * 5)
+    path = tmp_path / "moments.pdf"
+    path.write_bytes(
+        render_pdf(
+            replace(film.REPORT, language="en", titles=(replace(film.FILM, moments=moments),))
+        )
+    )
+    read = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, check=True)
+    (page,) = [p for p in read.stdout.decode().split("\f") if "What stands out in" in p]
+    assert page.count("people leave 80.0% slower") == 5
+
+
+def test_a_title_and_its_timeline_and_what_is_said_of_it_stand_on_one_page(tmp_path: Path) -> None:
+    viewing = film.FILM.results["viewing"]
+    people = Estimate(100_412, 98_904, 101_957)
+    total = Total(film.PLAYS + 1000, film.PLAYS * 4000, film.COMPLETIONS, people, people)
+    results = {**film.FILM.results, "viewing": replace(viewing, extra={"total": total})}
+    near = tuple(replace(film.MOMENTS[0], from_second=n, to_second=n + 1) for n in range(6))
+    path = tmp_path / "timeline.pdf"
+    path.write_bytes(
+        render_pdf(
+            replace(
+                film.REPORT,
+                language="en",
+                titles=(replace(film.FILM, results=results, moments=near),),
+            )
+        )
+    )
+    read = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, check=True)
+    (page,) = [p for p in read.stdout.decode().split("\f") if "One axis of content time" in p]
+    assert "The curves count" in page
+    assert "Retention at 30 s" in page

@@ -116,7 +116,7 @@ class ConsentAdmin(AuditedAdmin):
     def state(self, consent: Consent) -> SafeString:
         today = timezone.localdate()
         if consent.until is not None and consent.until <= today:
-            return state_shown("expired", _t("withdrawn or ended"))
+            return state_shown("expired", _t("ended"))
         if consent.from_day > today:
             return state_shown("proposed", _t("not yet in force"))
         return state_shown("approved", _t("in force"))

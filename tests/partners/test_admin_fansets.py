@@ -296,7 +296,7 @@ def test_a_series_is_not_finished_and_its_episodes_are_asked_for(
 
 @pytest.mark.parametrize(
     ("begins", "ends", "state"),
-    [(0, None, "in force"), (1, None, "not yet in force"), (-9, 0, "withdrawn or ended"),
+    [(0, None, "in force"), (1, None, "not yet in force"), (-9, 0, "ended"),
      (-9, 1, "in force")],
 )  # fmt: skip
 def test_the_list_of_consents_says_which_are_in_force(

@@ -7,7 +7,7 @@ exactly as one that does not exist; a window or territory beyond it is OutsideSc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -286,34 +286,60 @@ def run_each(queries: Iterable[Query], scope: Scope) -> list[Result]:
     """
     asked = list(queries)
     titles = Title.objects.only("runtime_s", "sample", "kind").in_bulk({q.title_id for q in asked})
-    reads = []
-    for query in asked:
-        resource = resource_for(query.resource)
-        parts, granted = _granted(resource, query, scope)
-        if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
-            raise ValueError(f"{resource.name} has no grain {query.grain!r}")
-        reach = next(iter(granted.values()))
-        title = titles[query.title_id]
-        reads.append(
-            Read(
-                resource,
-                query,
-                parts,
-                reach,
-                scope.exit,
-                title.runtime_s,
-                scope.partner_id,
-                granted,
-                _children(title, resource, scope) if title.kind == Title.Kind.SERIES else {},
-                title.kind == Title.Kind.SERIES,
-            )
-        )
+    reads = [_read(query, titles, scope) for query in asked]
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         results = [READERS[read.resource.name](read) for read in reads]
     return [
         _with_notes(result, read, titles[result.asked.title_id], scope)
         for result, read in zip(results, reads, strict=True)
     ]
+
+
+def _read(query: Query, titles: Mapping[int, Title], scope: Scope) -> Read:
+    """What the reader of the resource is given. Raises as `run` does."""
+    resource = resource_for(query.resource)
+    parts, granted = _granted(resource, query, scope)
+    if query.grain not in ("window", "day") or (query.grain == "day" and not resource.curve):
+        raise ValueError(f"{resource.name} has no grain {query.grain!r}")
+    title = titles[query.title_id]
+    families, reach = next(iter(granted.items()))
+    read = _of_family(resource, query, parts, reach, title, scope)
+    viewing = scope.reach(title.pk, ["viewing"], parts)
+    return replace(
+        read,
+        granted=granted,
+        granted_ever=scope.reach(title.pk, families, scope.granted(title.pk, families)),
+        viewing=_of_family(RESOURCES["viewing"], query, parts, viewing, title, scope)
+        if viewing
+        else None,
+        curves=tuple(b for f in _CURVES for b in scope.reach(title.pk, [f], parts)),
+    )
+
+
+_CURVES = ("retention", "rewatch")
+"""The families whose releases tell on which days a title was watched."""
+
+
+def _of_family(
+    resource: Resource,
+    query: Query,
+    parts: tuple[Part, ...],
+    reach: tuple[Part, ...],
+    title: Title,
+    scope: Scope,
+) -> Read:
+    is_series = title.kind == Title.Kind.SERIES
+    return Read(
+        resource=resource,
+        query=query,
+        parts=parts,
+        reach=reach,
+        exit=scope.exit,
+        runtime_s=title.runtime_s,
+        partner_id=scope.partner_id,
+        children=_children(title, resource, scope) if is_series else {},
+        is_series=is_series,
+    )
 
 
 def _children(series: Title, resource: Resource, scope: Scope) -> dict[int, tuple[Part, ...]]:

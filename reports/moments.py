@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
-from engagement.families import WAITING, Result
+from engagement.families import NOT_MEASURED, WAITING, Result
 from engagement.moments import MOST
 from reports.render import wording
 from reports.render.document import Moment
@@ -38,7 +38,7 @@ def moments_of(
     `comments` is the answer of `danmu_comments` through the same exit: a moment quotes its most
     repeated, then most liked texts, each once.
     """
-    if answer is None or WAITING in answer.notes:
+    if answer is None or {WAITING, NOT_MEASURED} & set(answer.notes):
         found = _fullest_minutes(danmu) if danmu is not None else []
     else:
         found = _named(answer)

@@ -22,6 +22,7 @@ WAITING = "waiting"
 NOT_MEASURED = "not_measured"
 TOO_UNCERTAIN = "too_uncertain"
 TOO_FEW_PARTNERS = "too_few_partners"
+REACHES_OUTSIDE = "reaches_outside"
 
 Cell = int | float | str | date | None
 

@@ -28,8 +28,10 @@ CONTENT_SECOND = column(
 HIDDEN_REASON = column(
     "hidden_reason", "string", "", "未显示原因", "Why hidden",
     "below_floor：少于 50 人；waiting：等待与后续日期合并；not_measured：未统计；"
-    "too_uncertain：误差过大；too_few_partners：合作方不足五家。只涉及某列时写作“列名:原因”，以分号分隔。",
+    "too_uncertain：误差过大；too_few_partners：合作方不足五家；reaches_outside：含所问时段之外的日期。"
+    "只涉及某列时写作“列名:原因”，以分号分隔；没有任何数字时，回答为只写原因的一行。",
     "below_floor: fewer than 50 viewers; waiting: joins later days; not_measured: not counted;"
-    " too_uncertain: its error is too large; too_few_partners: not enough partners to pool."
-    " Of a column alone: column:reason, joined by ;.",
+    " too_uncertain: its error is too large; too_few_partners: not enough partners to pool;"
+    " reaches_outside: counts days outside of the answer. Of a column alone: column:reason, joined"
+    " by ;. An answer without numbers is one row with its reason.",
 )  # fmt: skip

@@ -8,7 +8,15 @@ import numpy as np
 
 from engagement.families import NOT_MEASURED, Column, Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
-from engagement.families.read import Read, arguments, curve_result, fetch, read_curves, within
+from engagement.families.read import (
+    Read,
+    arguments,
+    curve_result,
+    fetch,
+    no_curve,
+    read_curves,
+    within,
+)
 from engagement.phrases import FEWEST, MOMENT_S, Said, standing_out
 from engagement.reactions import REACTIONS
 
@@ -100,13 +108,13 @@ def read(read: Read) -> Result:
     """Comments per content second. Public text has no floor: a second without any is 0."""
     rows = read_curves(read, "wall_danmu", "comments", series=1 + len(REACTIONS))
     if not rows.sums:
-        return curve_result(read, rows, (), {}, NOT_MEASURED)
+        return no_curve(read, NOT_MEASURED)
     names = ("comments", *REACTIONS)
     measured = min(s.curves.shape[0] for s in rows.sums)  # 1: published before reactions were
     counts = np.concatenate([s.curves[:measured] for s in rows.sums], axis=1)
     columns = [(name, series.tolist()) for name, series in zip(names, counts, strict=False)]
     empty = dict.fromkeys(names[measured:], NOT_MEASURED)
-    return curve_result(read, rows, columns, empty, NOT_MEASURED)
+    return curve_result(read, rows, columns, empty)
 
 
 def _may_leave(read: Read) -> str:

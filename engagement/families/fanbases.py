@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from engagement.families import Resource, Result
+from engagement.families import NOT_MEASURED, Resource, Result
 from engagement.families.columns import FROM, HIDDEN_REASON, TERRITORY, UNTIL, column
-from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
+from engagement.families.read import (
+    Read,
+    arguments_with_children,
+    fetch,
+    only_reason,
+    within_with_children,
+)
 
 FANBASES = Resource(
     name="fanbases",
@@ -56,7 +62,9 @@ FANBASES = Resource(
 def read(read: Read) -> Result:
     """A row a period, territory and fan set that lies wholly inside a block of the answer.
 
-    Of rows that were made for one partner, those made for the partner who asks.
+    Of rows that were made for one partner, those made for the partner who asks. Where there is
+    none, one row that says so: whether a fan set waits for a week or will never be there is not
+    told, since that would tell of sets.
     """
     rows = fetch(
         'SELECT fact."from", fact.until, fact.territory, fact.fan_set, fact.viewers_in_common,'
@@ -68,6 +76,8 @@ def read(read: Read) -> Result:
         " fact.fan_set",
         [*arguments_with_children(read), read.partner_id],
     )
+    if not rows:
+        return only_reason(read, NOT_MEASURED)
     return Result(
         resource=read.resource,
         asked=read.query,

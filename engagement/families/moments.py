@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from engagement import moments
 from engagement.curves import Curves
-from engagement.families import WAITING, Resource, Result
+from engagement.families import NOT_MEASURED, WAITING, Resource, Result
 from engagement.families.columns import column
-from engagement.families.read import Read, read_curves
+from engagement.families.read import Read, is_watched, read_curves
 from engagement.moments import Moment
 
 _KINDS = ("opening", "stop", "rewatch", "steady", "danmu_peak")
@@ -59,7 +59,7 @@ MOMENTS = Resource(
 def read(read: Read) -> Result:
     """The moments of the window, by kind, the strongest of each kind first.
 
-    Where the curves wait to be published there are none, and a note says so.
+    Where no curve is published there are none, and a note says whether it waits.
     """
     retention = _retention(read, _RETENTION)
     rewatch = _sum(read, _REWATCH, "wall_rewatch", "plays", 2)
@@ -92,8 +92,12 @@ def read(read: Read) -> Result:
             "families": ["|".join(families) for _, families in found],
         },
         releases=tuple(sorted({release for rows in answers for release in rows.releases})),
-        notes=() if any(rows is not None for rows in curves) else (WAITING,),
+        notes=() if any(rows is not None for rows in curves) else (_why_none(read),),
     )
+
+
+def _why_none(read: Read) -> str:
+    return WAITING if not read.is_series and is_watched(read) else NOT_MEASURED
 
 
 def _each(

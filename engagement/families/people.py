@@ -7,7 +7,14 @@ from typing import Any
 
 from engagement.families import Alike, Column, Result
 from engagement.families.columns import HIDDEN_REASON, column
-from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
+from engagement.families.read import (
+    Read,
+    arguments_with_children,
+    fetch,
+    only_reason,
+    why_empty,
+    within_with_children,
+)
 
 SHARES = tuple(range(5, 101, 5))
 
@@ -47,7 +54,8 @@ COLUMNS = (VIEWERS, FINISHERS, *(_survival(s) for s in SHARES), HIDDEN_REASON)
 
 
 def read_people(read: Read, view: str, cell: tuple[str, ...]) -> Result:
-    """A row a published period, territory and cell that lies wholly inside a block.
+    """A row a published period, territory and cell that lies wholly inside a block; where there is
+    none, one with the reason.
 
     `extra["periods"]` are the periods read, longer than a week where weeks were joined.
     """
@@ -59,6 +67,8 @@ def read_people(read: Read, view: str, cell: tuple[str, ...]) -> Result:
         + f' ORDER BY fact."from", fact.territory, {names}, fact.id',
         arguments_with_children(read),
     )
+    if not rows:
+        return replace(only_reason(read, why_empty(read, view)), extra={"periods": ()})
     data: dict[str, list[Any]] = {n: [] for n in read.resource.column_names()}
     for row in rows:
         *told, viewers, finishers, survival, hidden, _ = row

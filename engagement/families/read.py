@@ -7,7 +7,7 @@ from in its WHERE: each wall holds with the other open.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from django.db import connection
 
 from engagement import curves
 from engagement.curves import Curves
-from engagement.families import NOT_MEASURED, WAITING, Resource, Result
+from engagement.families import NOT_MEASURED, REACHES_OUTSIDE, WAITING, Cell, Resource, Result
 from engagement.scope import Part, Query, Window
 
 
@@ -29,7 +29,10 @@ class Read:
     inside to be part of it, for a derived resource by the families that a row is computed from
     in `granted`. `runtime_s` is the title's, 0 where unknown; `partner_id` is whose
     scope it is, for rows that are made for one partner. `children` are the blocks that a
-    series' children are granted for the same family: its own rows count them.
+    series' children are granted for the same family: its own rows count them. `granted_ever` is
+    the reach over all days. `viewing` is the same question asked of `viewing`, None where that is
+    not granted, and `curves` are the blocks of the answer that are granted for a curve of those
+    who watched: by one of them a reader may know that the title was watched.
     """
 
     resource: Resource
@@ -42,11 +45,13 @@ class Read:
     granted: Mapping[tuple[str, ...], tuple[Part, ...]] = field(default_factory=dict)
     children: Mapping[int, tuple[Part, ...]] = field(default_factory=dict)
     is_series: bool = False
+    granted_ever: tuple[Part, ...] = ()
+    viewing: Read | None = None
+    curves: tuple[Part, ...] = ()
 
     @property
-    def why_no_curve(self) -> str:
-        """The reason where no piece is there: a series has no curve to wait for."""
-        return NOT_MEASURED if self.is_series else WAITING
+    def children_blocks(self) -> list[tuple[int, Part]]:
+        return [(child, part) for child, parts in self.children.items() for part in parts]
 
 
 _WITHIN = """
@@ -123,12 +128,7 @@ def within_with_children(view: str) -> str:
 
 
 def arguments_with_children(read: Read) -> list[Any]:
-    blocks = [(child, part) for child, parts in read.children.items() for part in parts]
-    return [
-        *arguments(read),
-        [child for child, _ in blocks],
-        *block_arrays([part for _, part in blocks]),
-    ]
+    return [*arguments(read), *child_arrays("wall_viewing", read.children_blocks)]
 
 
 def block_arrays(blocks: Sequence[Part]) -> list[list[Any]]:
@@ -144,6 +144,81 @@ def fetch(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+# --- why an answer is empty ----------------------------------------------------------------------
+
+
+def why_empty(read: Read, view: str) -> str:
+    """The reason of an answer for which `view` has no row inside the reach.
+
+    `reaches_outside` where a published row that is granted counts days inside and outside of the
+    answer, `waiting` where the title was watched on its days, else `not_measured`.
+    """
+    if _has_rows_across(read, view):
+        return REACHES_OUTSIDE
+    return WAITING if is_watched(read) else NOT_MEASURED
+
+
+def why_no_curve(read: Read, view: str) -> str:
+    """`why_empty` of a curve: a series has none to wait for."""
+    return NOT_MEASURED if read.is_series else why_empty(read, view)
+
+
+def is_watched(read: Read) -> bool:
+    """Whether the reader may know that the title was watched in the blocks of the answer.
+
+    By `viewing`, which is exact; without a grant of it by the days of the releases, which are
+    listed to a grant of curves. Without either nobody is told.
+    """
+    if read.viewing is not None:
+        sql = "SELECT EXISTS (SELECT" + within_with_children("wall_viewing") + ")"
+        [(found,)] = fetch(sql, arguments_with_children(read.viewing))
+    else:
+        [(found,)] = fetch(
+            "SELECT EXISTS (SELECT FROM wall_release AS release WHERE release.kind = 'segments'"
+            " AND release.title_id = %s AND EXISTS ("
+            "   SELECT FROM unnest(%s::text[], %s::date[], %s::date[])"
+            "       AS known(territory, since, until)"
+            "   WHERE known.since <= release.day AND release.day < known.until))",
+            [read.query.title_id, *block_arrays(read.curves)],
+        )
+    return bool(found)
+
+
+def _has_rows_across(read: Read, view: str) -> bool:
+    [(found,)] = fetch(
+        "SELECT EXISTS (SELECT"  # noqa: S608 the view's name is a module's own, never a caller's
+        + within(view)
+        + children_of(view)
+        + " AND EXISTS (SELECT FROM unnest(%s::text[], %s::date[], %s::date[])"
+        "     AS block(territory, since, until)"
+        "     WHERE block.territory = fact.territory"
+        '     AND fact."from" < block.until AND block.since < fact.until))',
+        [
+            *arguments(replace(read, reach=read.granted_ever)),
+            *child_arrays(view, read.children_blocks),
+            *block_arrays(read.parts),
+        ],
+    )
+    return bool(found)
+
+
+def only_reason(read: Read, reason: str) -> Result:
+    """The answer without numbers: one row that says why, every other cell of it empty."""
+    return Result(
+        resource=read.resource,
+        asked=read.query,
+        answered=read.parts,
+        data={
+            name: [reason if name == "hidden_reason" else None]
+            for name in read.resource.column_names()
+        },
+        hidden_cells=1,
+    )
+
+
+# --- curves --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -211,41 +286,45 @@ def curve_result(
     rows: CurveRows,
     columns: Sequence[tuple[str, Sequence[Any]]],
     empty: Mapping[str, str],
-    hidden: str,
 ) -> Result:
     """The Result of a curve family from its columns, one value per content second and sum.
 
-    Columns of `empty` stand so with their reason; `hidden` is the reason of the one row that
-    answers where there is no piece at all.
+    Columns of `empty` stand so with their reason. Where there is no piece, `no_curve` answers.
     """
-    names = read.resource.column_names()
-    periods = ("from", "until", "territory") if read.query.grain == "day" else ()
-    data: dict[str, list[Any]] = {name: [] for name in (*periods, *names)}
-    if not rows.sums:
-        for name in data:
-            data[name].append(hidden if name == "hidden_reason" else None)
+    periods = _periods(read)
+    data: dict[str, list[Any]] = {name: [] for name in (*periods, *read.resource.column_names())}
     for s in rows.sums:
         seconds = s.curves.shape[1]
         data["content_second"] += range(seconds)
         for period, value in zip(periods, (s.since, s.until, s.territory), strict=False):
             data[period] += [value] * seconds
-    length = len(data["content_second"]) if rows.sums else 0
-    if rows.sums:
-        for name, values in columns:
-            data[name] += values
-        for name in empty:
-            data[name] += [None] * length
-        reason = ";".join(f"{name}:{why}" for name, why in empty.items()) or None
-        data["hidden_reason"] += [reason] * length
+    length = len(data["content_second"])
+    for name, values in columns:
+        data[name] += values
+    for name in empty:
+        data[name] += [None] * length
+    reason = ";".join(f"{name}:{why}" for name, why in empty.items()) or None
+    data["hidden_reason"] += [reason] * length
     return Result(
         resource=read.resource,
         asked=read.query,
         answered=read.parts,
         data=data,
         releases=rows.releases,
-        hidden_cells=length * len(empty) if rows.sums else 1,
+        hidden_cells=length * len(empty),
         extra={
             "plays": sum(s.plays for s in rows.sums),
             "covered": rows.covered,
         },
     )
+
+
+def no_curve(read: Read, reason: str) -> Result:
+    """The answer of a curve family where there is no piece at all."""
+    result = only_reason(read, reason)
+    periods: dict[str, list[Cell]] = {name: [None] for name in _periods(read)}
+    return replace(result, data={**periods, **result.data}, extra={"plays": 0, "covered": ()})
+
+
+def _periods(read: Read) -> tuple[str, ...]:
+    return ("from", "until", "territory") if read.query.grain == "day" else ()

@@ -6,7 +6,7 @@ import numpy as np
 
 from engagement.families import Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
-from engagement.families.read import Read, curve_result, read_curves
+from engagement.families.read import Read, curve_result, no_curve, read_curves, why_no_curve
 from engagement.families.typical import typical
 
 RETENTION = Resource(
@@ -51,7 +51,7 @@ def read(read: Read) -> Result:
     rows = read_curves(read, "wall_retention", "plays", series=4)
     counts = np.concatenate([s.curves for s in rows.sums], axis=1) if rows.sums else None
     if counts is None:
-        return curve_result(read, rows, (), {}, read.why_no_curve)
+        return no_curve(read, why_no_curve(read, "wall_retention"))
     plays = np.repeat([s.plays for s in rows.sums], [s.curves.shape[1] for s in rows.sums])
     sessions, starts, stops, skips = counts
     known, missing = typical(read, rows, "typical_retention")
@@ -67,5 +67,4 @@ def read(read: Read) -> Result:
             ("skips", skips.tolist()),
         ),
         missing,
-        read.why_no_curve,
     )

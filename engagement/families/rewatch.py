@@ -6,7 +6,7 @@ import numpy as np
 
 from engagement.families import Resource, Result
 from engagement.families.columns import CONTENT_SECOND, HIDDEN_REASON, column
-from engagement.families.read import Read, curve_result, read_curves
+from engagement.families.read import Read, curve_result, no_curve, read_curves, why_no_curve
 from engagement.families.typical import typical
 
 REWATCH = Resource(
@@ -42,7 +42,7 @@ def read(read: Read) -> Result:
     """One row per content second over the window, or per second of each published piece."""
     rows = read_curves(read, "wall_rewatch", "plays", series=2)
     if not rows.sums:
-        return curve_result(read, rows, (), {}, read.why_no_curve)
+        return no_curve(read, why_no_curve(read, "wall_rewatch"))
     times_played, rewatches = np.concatenate([s.curves for s in rows.sums], axis=1)
     plays = np.repeat([s.plays for s in rows.sums], [s.curves.shape[1] for s in rows.sums])
     known, missing = typical(read, rows, "typical_audience_watch_ratio")
@@ -56,5 +56,4 @@ def read(read: Read) -> Result:
             ("audience_watch_ratio", np.round(times_played / plays, 6).tolist()),
         ),
         missing,
-        read.why_no_curve,
     )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from engagement.families import BELOW_FLOOR, NOT_MEASURED, WAITING, Cell, Resource, Result
+from engagement.families import (
+    BELOW_FLOOR,
+    NOT_MEASURED,
+    REACHES_OUTSIDE,
+    WAITING,
+    Cell,
+    Resource,
+    Result,
+)
 from engagement.families.columns import CONTENT_SECOND, TERRITORY, column
 from engagement.families.read import Read, arguments, block_arrays, fetch, read_curves, within
-
-REACHES_OUTSIDE = "reaches_outside"
 
 SHARING = Resource(
     name="sharing",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from engagement.families import NOT_MEASURED, WAITING, Resource, Result
 from engagement.families.columns import FROM, HIDDEN_REASON, TERRITORY, UNTIL, column
-from engagement.families.read import Read, arguments_with_children, fetch, within_with_children
+from engagement.families.read import (
+    Read,
+    arguments_with_children,
+    fetch,
+    only_reason,
+    within_with_children,
+)
 from engagement.scope import ALL, Part, Window
 from engagement.sketches import Estimate, union
 
@@ -121,7 +127,8 @@ class Total:
 def read(read: Read) -> Result:
     """A row a day, single devices by piece, and per territory one row for the whole window.
 
-    `extra["total"]` is the Total of all blocks together, None where there are no plays.
+    `extra["total"]` is the Total of all blocks together, None where there are no plays: then one
+    row says that nothing was counted.
     """
     cells = [
         _Cell(*fields)
@@ -134,6 +141,8 @@ def read(read: Read) -> Result:
             arguments_with_children(read),
         )
     ]
+    if not cells:
+        return replace(only_reason(read, NOT_MEASURED), extra={"total": None})
     pieces = [
         _Piece(*fields)
         for fields in fetch(

@@ -64,6 +64,52 @@ def test_setting_up_again_changes_nothing_and_says_so(fresh: tuple[Places, dict]
     }
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ingest"],
+        ["rebuild"],
+        ["check_freshness"],
+        ["close_month", "2024-09", "--by", "a@example.com"],
+    ],
+)
+def test_a_pipeline_command_before_migrate_says_so_in_one_line(
+    fresh: tuple[Places, dict], command: list[str]
+) -> None:
+    said = refusal(fresh[0], command)
+    assert said.startswith('CommandError: the database is not migrated (relation "')
+    assert said.endswith('" does not exist): run manage.py migrate, then this again')
+
+
+def test_a_database_that_is_not_there_is_said_in_one_line(
+    fresh: tuple[Places, dict], tmp_path: Path
+) -> None:
+    said = refusal(Places(tmp_path / "var"), ["check_freshness"])
+    assert said.startswith("CommandError: the database cannot be reached (")
+    assert "manage.py setup_database" in said
+
+
+def test_an_engine_that_is_none_is_said_in_one_line(fresh: tuple[Places, dict]) -> None:
+    for command in ("ingest", "rebuild"):
+        assert refusal(fresh[0], [command], ENGINE_URL="sparks://here") == (
+            "CommandError: ENGINE_URL is 'sparks://here': name embedded:// or spark://HOST:PORT"
+        )
+
+
+def refusal(places: Places, command: list[str], **more: str) -> str:
+    """The one line that a command ends with; none of it is a traceback."""
+    brought = (*servers.BROUGHT_BY.values(), *setup_database.LOGIN_URLS.values())
+    env = {name: value for name, value in os.environ.items() if name not in brought}
+    env |= {"DAILIES_VAR": str(places.var), "LOG_LEVEL": "WARNING", **more}
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "manage.py"), *command],
+        env=env, capture_output=True, text=True, check=False, cwd=PROJECT,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    return line
+
+
 def test_web_becomes_its_four_roles_and_no_other(fresh: tuple[Places, dict]) -> None:
     with connect(fresh[0], WEB) as web:
         web.execute(f"SET ROLE {PARTNER}")

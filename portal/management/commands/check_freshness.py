@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from engagement.pipeline.rebuild import freshness
 from engagement.roles import PUBLISH, acting_as
+from portal.management.pipeline import PipelineCommand
 
 
-class Command(BaseCommand):
+class Command(PipelineCommand):
     help = "Say what is stale, unfinished or gone, and what to do; exit 1 where anything is."
 
     def handle(self, *args: Any, **options: Any) -> None:

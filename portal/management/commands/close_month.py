@@ -7,12 +7,13 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.validators import validate_email
 
 from engagement.pipeline.closing import NotSettled, close_month
 from engagement.roles import PUBLISH, acting_as
 from engagement.settling import settled_until
+from portal.management.pipeline import PipelineCommand
 
 
 def _month(text: str) -> date:
@@ -31,7 +32,7 @@ def _address(text: str) -> str:
     return text
 
 
-class Command(BaseCommand):
+class Command(PipelineCommand):
     help = "Close a month for settlement: its numbers stay, later changes stand beside them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from engagement.formats import Options, format_names
@@ -22,6 +22,7 @@ from engagement.pipeline.spark import require as require_spark
 from engagement.pipeline.staging import Missing
 from engagement.roles import PUBLISH, acting_as
 from partners.holdings import holders
+from portal.management.pipeline import PipelineCommand
 
 _WIDTH = 28
 _QUIET_S = 10.0
@@ -50,7 +51,7 @@ class Bar:
             self.out.flush()
 
 
-class Command(BaseCommand):
+class Command(PipelineCommand):
     help = (
         "Take in landed files (titles, segments, danmu, discussion, shares, players' logs; .gz too)"
         " and publish what they say. Without a file: publish what a run left undone."
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders")
         parser.add_argument("--format", choices=format_names(), help="instead of recognising it")
         parser.add_argument(
-            "--engine", choices=ENGINES, default=engine_named(), help="where segments are counted"
+            "--engine", choices=ENGINES, help="where segments are counted; as ENGINE_URL says"
         )
         parser.add_argument("--title", metavar="ID", help="title_id of files that do not say")
         parser.add_argument("--territory", metavar="XX", help="territory of rows that do not say")
@@ -73,10 +74,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["day"] is not None and options["day"] > timezone.localdate():
             raise CommandError(f"--day {options['day']} has not come yet")
+        by = options["engine"] or engine_named()
         said = {key: options[key] for key in ("title", "territory", "day", "format")}
         started = time.monotonic()
         try:
-            if options["engine"] == SPARK:
+            if by == SPARK:
                 require_spark()
             summary = ingest(
                 options["paths"],
@@ -84,7 +86,7 @@ class Command(BaseCommand):
                 withdraw=options["withdraw"],
                 holders=_holders(),
                 sample=options["sample"],
-                by=options["engine"],
+                by=by,
                 progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
             )
         except (Refused, Missing, SparkMissing) as error:

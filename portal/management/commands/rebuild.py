@@ -7,7 +7,7 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from engagement.pipeline.landing import Refused
 from engagement.pipeline.rebuild import rebuild
@@ -15,9 +15,10 @@ from engagement.pipeline.staging import Missing
 from engagement.roles import PUBLISH, acting_as
 from partners.holdings import holders
 from portal.management.commands.ingest import Bar, a_day, engine_named, told
+from portal.management.pipeline import PipelineCommand
 
 
-class Command(BaseCommand):
+class Command(PipelineCommand):
     help = "Count published units anew from the kept sources. Nothing noised is drawn again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         since, until = options["since"], options["until"]
         if since is not None and until is not None and since >= until:
             raise CommandError(f"from {since} until {until} is no day: --until is not included")
+        by = engine_named()
         started = time.monotonic()
         with acting_as(PUBLISH):
             held = holders()
@@ -38,7 +40,7 @@ class Command(BaseCommand):
                 title=options["title"],
                 since=since,
                 until=until,
-                by=engine_named(),
+                by=by,
                 progress=Bar(sys.stderr) if options["verbosity"] else lambda *_: None,
             )
         except (Refused, Missing) as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engagement.formats.container import File
-from engagement.formats.registry import Format, chosen, formats
+from engagement.formats.registry import Format, chosen, formats, readable
 from engagement.formats.title_map import read_title_map
 from engagement.formats.values import (
     Catalogue,
@@ -34,15 +34,10 @@ __all__ = [
     "Rejects",
     "Unrecognised",
     "companions",
-    "format_names",
     "read",
     "read_title_map",
+    "readable",
 ]
-
-
-def format_names() -> tuple[str, ...]:
-    """What --format may be."""
-    return tuple(formats())
 
 
 def companions(path: Path) -> Iterable[Path]:

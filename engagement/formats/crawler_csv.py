@@ -16,7 +16,7 @@ from engagement.formats.bilibili import comment_text
 from engagement.formats.columns import absent
 from engagement.formats.container import File
 from engagement.formats.crawler_columns import Roles, named_roles, roles_of
-from engagement.formats.grid import csv_rows, separated_otherwise
+from engagement.formats.grid import csv_rows, no_header, separated_otherwise
 from engagement.formats.registry import Format
 from engagement.formats.values import Catalogue, Landed, Options, Quarantined, Reading
 
@@ -68,7 +68,8 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
             raise Quarantined("the file has a header and no rows")
     roles = roles_of([cells for _, cells in rows[: _SAMPLE + 1]])
     if roles.text is None:
-        raise Quarantined("line 1: no column holds the comments' text")
+        needed = ("one of the comments' text (such as content or 弹幕内容)", "their offset or time")
+        raise Quarantined(no_header(first, needed, rows[0][0]))
     notes = {"header_corrected": int(roles.corrected), "no_header": int(not headed)}
     return _land(file, rows[1:] if headed else rows, roles, options, catalogue, reading, notes)
 

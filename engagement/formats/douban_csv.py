@@ -29,7 +29,7 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    grid = csv_grid(file, (*_SHORT, *_LONG, *_RATED))
+    grid = csv_grid(file, (*_SHORT, *_LONG, *_RATED), needed=("content (or text)",))
     rows = grid.rows
     text = _column(grid, "content", "text")
     if "title" in grid.columns:

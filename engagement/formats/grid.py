@@ -23,6 +23,7 @@ from engagement.formats.container import File
 from engagement.formats.values import Ints, Quarantined
 
 MOST_COLUMNS = 1000
+_SHOWN = 120  # characters of a line, in a message
 _END = "\x1fend-of-file\x1f"
 _DELIMITERS = {"\t": "a tab", ";": "';'", "|": "'|'"}
 
@@ -51,14 +52,18 @@ def separated_otherwise(first: str, knows: Callable[[list[str]], bool]) -> str |
     return None
 
 
-def check_header(names: Sequence[str], known: Sequence[str]) -> None:
-    """Raises Quarantined for a wrong delimiter or a column that is there twice."""
+def check_header(names: Sequence[str], known: Sequence[str], headless: str | None = None) -> None:
+    """Raises Quarantined for a wrong delimiter, a column that is there twice, and, with `headless`
+    as the reason, names of which none is known.
+    """
     if len(names) == 1:
         spoken = separated_otherwise(
             names[0], lambda parts: bool({*map(str.lower, parts)} & {*known})
         )
         if spoken is not None:
             raise Quarantined(f"line 1: the columns are separated by {spoken}, not by ','")
+    if headless and not {*names} & {*known}:
+        raise Quarantined(headless)
     twice = sorted(n for n, times in Counter(names).items() if n and times > 1)
     if twice:
         raise Quarantined(f"line 1: duplicate column {', '.join(twice)}")
@@ -66,8 +71,20 @@ def check_header(names: Sequence[str], known: Sequence[str]) -> None:
         raise Quarantined(f"line 1: {len(names)} columns, more than {MOST_COLUMNS}")
 
 
-def csv_grid(file: File, known: Sequence[str]) -> Grid:
-    """A CSV with a header. Names are trimmed and lower-cased. Blank lines are no rows."""
+def no_header(first: str, needed: Sequence[str], line: int = 1) -> str:
+    """What is said of a file whose first line names no column that is known."""
+    shown = first if len(first) <= _SHOWN else first[:_SHOWN] + "..."
+    return (
+        f"line {line} names no column that is known: the first line should be the header, and is"
+        f" {shown!r}; needed are {', '.join(needed)}"
+    )
+
+
+def csv_grid(file: File, known: Sequence[str], needed: Sequence[str] = ()) -> Grid:
+    """A CSV with a header. Names are trimmed and lower-cased. Blank lines are no rows.
+
+    With `needed` a first line without any of the `known` names is refused as no header.
+    """
     text = file.text
     start = len(text) - len(text.lstrip("\n"))
     first = text[start:].split("\n", 1)[0]
@@ -75,7 +92,7 @@ def csv_grid(file: File, known: Sequence[str]) -> Grid:
         names = [n.strip().lower() for n in next(csv.reader([first]))]
     except (csv.Error, StopIteration) as error:
         raise Quarantined(f"line {start + 1}: the header cannot be read: {error}") from error
-    check_header(names, known)
+    check_header(names, known, no_header(first, needed, start + 1) if needed else None)
     body = start + len(first) + 1
     if not text[body:].strip():
         raise Quarantined("the file has a header and no rows")

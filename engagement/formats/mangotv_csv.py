@@ -41,7 +41,7 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    grid = csv_grid(file, _COLUMNS)
+    grid = csv_grid(file, _COLUMNS, needed=_USED)
     missing = [name for name in _USED if name not in grid.columns]
     if missing:
         raise Quarantined(f"missing column {', '.join(missing)}")

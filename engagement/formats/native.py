@@ -66,8 +66,10 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
         )
     kind, container = named
     known = schema.HEADERS[kind]
-    reader = {"parquet": parquet_grid, "csv": csv_grid, "json": json_grid}[container]
-    grid = reader(file, known)
+    if container == "csv":
+        grid = csv_grid(file, known, needed=schema.REQUIRED[kind])
+    else:
+        grid = {"parquet": parquet_grid, "json": json_grid}[container](file, known)
     _check_columns(kind, grid, options)
     notes = {f"no_{name}_column": 1 for name in known if name not in grid.columns}
     notes["unknown_columns"] = sum(1 for name in grid.columns if name not in known)

@@ -34,5 +34,6 @@ FORMATS = (
             "this is an .ass subtitle file, a rendering of danmaku without senders or times; "
             "ingest the file it was made from"
         ),
+        refuses=True,
     ),
 )

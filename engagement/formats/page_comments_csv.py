@@ -21,7 +21,7 @@ def recognise(file: File) -> int:
 
 
 def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -> Landed:
-    grid = csv_grid(file, _COLUMNS)
+    grid = csv_grid(file, _COLUMNS, needed=("text",))
     if "text" not in grid.columns:
         raise Quarantined("missing column text")
     nothing = absent(grid.rows)

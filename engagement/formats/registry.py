@@ -25,7 +25,7 @@ class Format:
     `recognise` answers 0 (not mine) to 100 (certainly mine) by name and content.
 
     `beside` tells which files of its folder a log is read with, by its name; they arrive as
-    Reading.beside.
+    Reading.beside. One that `refuses` is recognised so that it can be said what the file is.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Format:
     recognise: Callable[[File], int]
     read: Reader
     beside: Callable[[str], re.Pattern[str] | None] | None = None
+    refuses: bool = False
 
 
 @cache
@@ -49,6 +50,11 @@ def formats() -> dict[str, Format]:
     return found
 
 
+def readable() -> tuple[str, ...]:
+    """The names of the formats that are read, in their order: what --format may be."""
+    return tuple(format.name for format in formats().values() if not format.refuses)
+
+
 def chosen(file: File, name: str | None) -> Format:
     """The format called `name`, or the one that knows `file` best.
 
@@ -57,7 +63,7 @@ def chosen(file: File, name: str | None) -> Format:
     known = formats()
     if name is not None:
         if name not in known:
-            raise Quarantined(f"no format is called {name!r}; there are {', '.join(known)}")
+            raise Quarantined(f"no format is called {name!r}; there are {', '.join(readable())}")
         return known[name]
     sure = {format.name: format.recognise(file) for format in known.values()}
     best = max(sure, key=lambda key: sure[key])
@@ -65,6 +71,6 @@ def chosen(file: File, name: str | None) -> Format:
         raise Unrecognised(
             "no reader knows this file. Native files are named titles.*, segments.*, danmu.*, "
             "discussion.* or shares.* (.parquet, .csv, .jsonl); other formats are "
-            f"{', '.join(sorted(known))} (--format)"
+            f"{', '.join(sorted(readable()))} (--format)"
         )
     return known[best]

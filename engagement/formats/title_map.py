@@ -18,7 +18,7 @@ def read_title_map(path: Path) -> dict[tuple[str, str], str]:
 
     Raises Quarantined with the line where the map is broken or contradicts itself.
     """
-    grid = csv_grid(File(path, path.name), COLUMNS)
+    grid = csv_grid(File(path, path.name), COLUMNS, needed=COLUMNS)
     missing = [name for name in ("file", "title_id") if name not in grid.columns]
     if missing:
         raise Quarantined(f"{NAME} lacks the column {', '.join(missing)}")

@@ -9,8 +9,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.core.management import CommandError, call_command
 
-from engagement.formats import Options, Quarantined, Unrecognised, container, read_title_map
+from engagement.formats import (
+    Options,
+    Quarantined,
+    Unrecognised,
+    container,
+    read_title_map,
+    readable,
+)
 from tests.engagement.landing_files import (
     DANMU,
     SEGMENT,
@@ -76,6 +84,32 @@ def test_a_missing_danmu_column_is_named(tmp_path: Path, column: str) -> None:
     path = write(tmp_path, "danmu.csv", danmu_csv(DANMU).replace(column, "other", 1))
     why = problem(path, options=Options(format="native"))
     assert why.startswith(f"missing column {column}")
+
+
+def test_a_file_without_a_header_says_what_its_first_line_is_and_should_be(tmp_path: Path) -> None:
+    needed = "session_id, viewer_id, title_id, started_at, from_s, to_s"
+    for same in ("", ",CN"):  # two cells alike are no column that is there twice
+        first = "s1,v1,film,2026-09-01T12:00:00Z,0,60,CN" + same
+        assert problem(write(tmp_path, "segments.csv", f"{first}\n{first}\n")) == (
+            "line 1 names no column that is known: the first line should be the header, and is"
+            f" {first!r}; needed are {needed}"
+        )
+    long = ",".join(["x"] * 100)
+    assert f"and is '{long[:120]}...'; needed" in problem(write(tmp_path, "segments.csv", long))
+    path = write(tmp_path, "comments.csv", "a,b\n1,2\n")
+    assert problem(path, options=Options(format="crawler-csv")) == (
+        "line 1 names no column that is known: the first line should be the header, and is 'a,b';"
+        " needed are one of the comments' text (such as content or 弹幕内容), their offset or time"
+    )
+
+
+def test_a_rendering_is_recognised_and_not_offered(tmp_path: Path) -> None:
+    assert "ass" not in readable()
+    path = write(tmp_path, "comments.ass", "[Script Info]\nTitle: x\n")
+    for asked in (Options(), Options(format="ass")):
+        assert problem(path, options=asked).startswith("this is an .ass subtitle file, a rendering")
+    with pytest.raises(CommandError, match=r"argument --format: invalid choice: 'ass'"):
+        call_command("ingest", str(path), "--format", "ass")
 
 
 def test_a_missing_json_key_is_named(tmp_path: Path) -> None:

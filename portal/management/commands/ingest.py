@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from engagement.formats import Options, format_names
+from engagement.formats import Options, readable
 from engagement.pipeline.holders import Holders
 from engagement.pipeline.ingest import EMBEDDED, ENGINES, SPARK, ingest
 from engagement.pipeline.landing import Refused, Summary
@@ -59,7 +59,7 @@ class Command(PipelineCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders")
-        parser.add_argument("--format", choices=format_names(), help="instead of recognising it")
+        parser.add_argument("--format", choices=readable(), help="instead of recognising it")
         parser.add_argument(
             "--engine", choices=ENGINES, help="where segments are counted; as ENGINE_URL says"
         )

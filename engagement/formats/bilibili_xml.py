@@ -146,13 +146,19 @@ def read(file: File, options: Options, catalogue: Catalogue, reading: Reading) -
     if not handler.found:
         raise Quarantined("the XML holds no comment (<d p=...>)")
     above = text.count("\n", 0, blank)
-    return _land(file, handler.found, above, options, catalogue, reading, notes)
+    lines = _lines([line + above for line, _, _ in handler.found])
+    said = [(line, p, words) for line, (_, p, words) in zip(lines, handler.found, strict=True)]
+    return _land(file, said, options, catalogue, reading, notes)
+
+
+def _lines(lines: list[int]) -> list[int]:
+    """By which each comment is named: its line, or its number where comments share a line."""
+    return lines if len(set(lines)) == len(lines) else list(range(1, len(lines) + 1))
 
 
 def _land(
     file: File,
     found: list[tuple[int, str, str]],
-    above: int,
     options: Options,
     catalogue: Catalogue,
     reading: Reading,
@@ -166,13 +172,13 @@ def _land(
         p = [part.strip() for part in attribute.split(",")]
         dialect = dialect_of(p)
         if dialect is None:
-            ragged.append((line + above, f"p has {len(p)} fields, not 8 or 9"))
+            ragged.append((line, f"p has {len(p)} fields, not 8 or 9"))
             continue
         offset = p[dialect.offset]
         if dialect.scale != 1:
             offset = _scaled(offset, dialect.scale)
         said = comment_text(p[dialect.mode], text)
-        lines.append(line + above)
+        lines.append(line)
         scripts.append(said is None)
         cells.append((offset, p[dialect.sent], p[dialect.sender], p[dialect.row_id], said or ""))
     offsets, sent, senders, row_ids, texts = (

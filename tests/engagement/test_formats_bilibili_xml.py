@@ -201,3 +201,16 @@ def test_any_text_survives_being_written_as_xml(tmp_path: Path, said: list[str])
     legal = ["".join(c for c in t if c in "\t\n" or c >= " ") for t in clean]
     legal = [t.translate({0x7F: None, 0xFFFE: None, 0xFFFF: None}) for t in legal]
     assert texts(found) == legal
+
+
+def test_bad_comments_in_one_line_are_told_by_their_number(tmp_path: Path) -> None:
+    good = [(distinct(P, n), "好看") for n in range(60)]
+    body = [*good[:9], ("1,2", "a"), *good[9:20], ("1", "b"), *good[20:]]
+    found = landed(tmp_path, xml(*body).replace("\n", ""))
+    assert found.rejected["bad_value"].examples == [
+        {"line": 10, "why": "p has 2 fields, not 8 or 9"},
+        {"line": 22, "why": "p has 1 fields, not 8 or 9"},
+    ]
+    bad = xml(*[("1,2", "a")] * 4).replace("\n", "")
+    why = problem(write(tmp_path, "b.xml", bad), options=FILM)
+    assert "bad_value 4 (line 1: p has 2 fields, not 8 or 9; line 2: p" in why

@@ -78,7 +78,7 @@ def run(query: Query, scope: Scope) -> Result:
     """Answer one query within the scope.
 
     Raises Refused (title or family), OutsideScope (window or territory), ValueError (a grain
-    the resource does not have).
+    the resource does not have), TooManyRows (more than the query's `most_rows`).
     """
     return run_each([query], scope)[0]
 

@@ -37,6 +37,14 @@ class OutsideScope(Exception):
         self.granted = granted
 
 
+class TooManyRows(Exception):
+    """An answer of `rows` rows, where `Query.most_rows` bounds it to `most`."""
+
+    def __init__(self, rows: int, most: int) -> None:
+        super().__init__(f"{rows} rows, more than {most}")
+        self.rows, self.most = rows, most
+
+
 def day_of(text: str) -> date:
     """A day as URLs write it, YYYY-MM-DD. Raises ValueError for anything else."""
     if not _DAY.fullmatch(text):
@@ -91,7 +99,9 @@ class Query:
     """One question: a resource of a family, of one title.
 
     `territory` None means all that is granted. `parts` is set by `Scope.clip` alone and says
-    which blocks to answer; `run` checks each of them against the scope again.
+    which blocks to answer; `run` checks each of them against the scope again. `most_rows` bounds
+    a curve by day, which has a row a content second and day. Raises ValueError for seconds that
+    do not go forward.
     """
 
     title_id: int
@@ -101,6 +111,14 @@ class Query:
     grain: str = "window"
     seconds: tuple[int, int] | None = None  # content seconds [from, until), comments only
     parts: tuple[Part, ...] | None = None
+    most_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not 0 <= self.seconds[0] < self.seconds[1]:
+            first, until = self.seconds
+            raise ValueError(
+                f"from_second {first} is not before until_second {until}, the second after the last"
+            )
 
 
 @dataclass(frozen=True)

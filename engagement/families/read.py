@@ -18,7 +18,7 @@ from django.db import connection
 from engagement import curves
 from engagement.curves import Curves
 from engagement.families import NOT_MEASURED, REACHES_OUTSIDE, WAITING, Cell, Resource, Result
-from engagement.scope import Part, Query, Window
+from engagement.scope import Part, Query, TooManyRows, Window
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,11 @@ def curve_result(
     """The Result of a curve family from its columns, one value per content second and sum.
 
     Columns of `empty` stand so with their reason. Where there is no piece, `no_curve` answers.
+    Raises TooManyRows.
     """
+    length, most = sum(s.curves.shape[1] for s in rows.sums), read.query.most_rows
+    if most is not None and length > most:
+        raise TooManyRows(length, most)
     periods = _periods(read)
     data: dict[str, list[Any]] = {name: [] for name in (*periods, *read.resource.column_names())}
     for s in rows.sums:
@@ -298,7 +302,6 @@ def curve_result(
         data["content_second"] += range(seconds)
         for period, value in zip(periods, (s.since, s.until, s.territory), strict=False):
             data[period] += [value] * seconds
-    length = len(data["content_second"])
     for name, values in columns:
         data[name] += values
     for name in empty:

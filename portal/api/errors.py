@@ -12,7 +12,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from engagement.scope import EVER, OutsideScope, Part, Refused
+from engagement.scope import EVER, OutsideScope, Part, Refused, TooManyRows
 from portal.errors import error_body
 
 
@@ -39,6 +39,19 @@ class BeyondScope(exceptions.APIException):
     default_detail = "The window or territory reaches beyond what is granted."
 
 
+class TooLarge(exceptions.APIException):
+    """An answer by day that is too large for one request, and how to ask for less."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "too_many_rows"
+
+    def __init__(self, error: TooManyRows) -> None:
+        super().__init__(
+            f"The answer has {error.rows} rows; one request answers at most {error.most}. Ask for"
+            " fewer days (from, until), one territory, or grain=window."
+        )
+
+
 def handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exception, Refused | Http404):
         raise Http404 from None  # answered by portal.errors, as for a URL that does not exist
@@ -47,6 +60,8 @@ def handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exception, OutsideScope):
         granted = [block(p) for p in exception.granted]
         exception = BeyondScope()
+    elif isinstance(exception, TooManyRows):
+        exception = TooLarge(exception)
     elif isinstance(exception, PermissionDenied):
         exception = exceptions.PermissionDenied()
     response = exception_handler(exception, context)

@@ -13,6 +13,9 @@ from portal.api.errors import BadParameter
 _KNOWN = {"from", "until", "territory", "grain", "clip"}
 _OF_COMMENTS = {"from_second", "until_second"}
 _DAYS_WITHOUT_DATA = 28
+MOST_ROWS = 300_000
+"""Of a curve by day: a month of a film of two hours and three quarters, some 40 MB of JSON."""
+_NO_SECOND = 10_000_000  # one more digit than may be asked for
 
 
 def query_from(
@@ -47,6 +50,7 @@ def query_from(
         territory=territory,
         grain=grain,
         seconds=_seconds(parameters),
+        most_rows=MOST_ROWS if grain == "day" else None,
     )
     reached = territory is None or any(
         e.reaches(territory) for e in scope.tuples(title_id, families)
@@ -83,11 +87,15 @@ def _seconds(parameters: Mapping[str, str]) -> tuple[int, int] | None:
     if "from_second" not in parameters and "until_second" not in parameters:
         return None
     bounds = []
-    for name, absent in (("from_second", "0"), ("until_second", "1000000")):
+    for name, absent in (("from_second", "0"), ("until_second", str(_NO_SECOND))):
         text = parameters.get(name, absent)
-        if not (text.isascii() and text.isdigit() and len(text) <= 7):
+        if name in parameters and not (text.isascii() and text.isdigit() and len(text) <= 7):
             raise BadParameter(f"{name} must be a whole number of seconds")
         bounds.append(int(text))
+    if bounds[0] >= bounds[1]:
+        raise BadParameter(
+            "until_second must be after from_second (it is the second after the last)"
+        )
     return bounds[0], bounds[1]
 
 

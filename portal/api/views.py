@@ -23,15 +23,16 @@ from partners.access import scope_for, title_for
 from partners.audit import record
 from partners.models import Membership
 from portal.api.errors import ExportNotGranted, block
-from portal.api.parameters import query_from
+from portal.api.parameters import MOST_ROWS, query_from
 from portal.api.serializers import ChangeList, ReleaseList, ResourceAnswer, TitleList
 from portal.files import csv_response
 
+_GRAIN = f"Of curves. By day an answer has at most {MOST_ROWS} rows, else it is refused."
 _PARAMETERS = [
     OpenApiParameter("from", OpenApiTypes.DATE, description="First day. Default: all measured."),
     OpenApiParameter("until", OpenApiTypes.DATE, description="The day after the last."),
     OpenApiParameter("territory", str, description="ISO 3166-1, or *. Default: all granted."),
-    OpenApiParameter("grain", str, enum=["window", "day"], description="Of curves."),
+    OpenApiParameter("grain", str, enum=["window", "day"], description=_GRAIN),
     OpenApiParameter("clip", int, enum=[0, 1], description="1: answer what is granted of it."),
     OpenApiParameter("from_second", int, description="Of danmu_comments: first second."),
     OpenApiParameter("until_second", int, description="Of danmu_comments: second after the last."),

@@ -12,10 +12,13 @@ from django.test import Client
 
 from engagement.families.registry import FAMILIES, RESOURCES
 from engagement.models import RetentionFact
+from engagement.scope import Query
 from partners import grants
 from partners.models import AuditEvent
+from portal.api import parameters
 from tests.cast import CANARY, DAY, DAYS, Cast
 from tests.conftest import SignedIn
+from tests.walls import WHOLE
 
 API = "/api/v1/p/aurora/titles/"
 UNTIL = DAY + timedelta(days=DAYS)
@@ -82,6 +85,41 @@ def test_comments_of_a_stretch_of_seconds(cast: Cast, alice: SignedIn) -> None:
     assert alice.get(f"{url}?from_second=31&until_second=60").json()["rows"] == []
     refused = alice.get(f"{API}film/danmu/?from_second=30")
     assert refused.status_code == 400
+
+
+def test_seconds_that_do_not_go_forward_are_refused_by_both_names(
+    cast: Cast, alice: SignedIn
+) -> None:
+    for asked in ("from_second=60&until_second=31", "from_second=60&until_second=60"):
+        refused = alice.get(f"{API}film/danmu_comments/?{asked}")
+        assert (refused.status_code, refused.json()["error"]) == (
+            400,
+            {
+                "code": "invalid_parameter",
+                "message": "until_second must be after from_second"
+                " (it is the second after the last)",
+                "details": {},
+            },
+        )
+    assert alice.get(f"{API}film/danmu_comments/?from_second=9999999").json()["rows"] == []
+    with pytest.raises(ValueError, match="from_second 60 is not before until_second 31"):
+        Query(cast.film.pk, "danmu_comments", WHOLE, seconds=(60, 31))
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_a_curve_by_day_that_is_too_long_says_how_to_ask_for_less(
+    cast: Cast, alice: SignedIn, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    monkeypatch.setattr(parameters, "MOST_ROWS", 2 * 120)
+    url, headers = f"{API}film/retention/?from=2026-01-02&until=", {"accept": accept}
+    assert alice.get(f"{url}2026-01-04&grain=day", headers=headers).status_code == 200
+    assert alice.get(f"{url}2026-01-11", headers=headers).status_code == 200
+    refused = alice.get(f"{url}2026-01-05&grain=day", headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "too_many_rows")
+    assert refused.json()["error"]["message"] == (
+        "The answer has 360 rows; one request answers at most 240. Ask for fewer days"
+        " (from, until), one territory, or grain=window."
+    )
 
 
 def test_csv_is_the_same_numbers_as_json(cast: Cast, alice: SignedIn) -> None:

@@ -66,19 +66,28 @@ def count_carried_on(series: Title) -> int:
     with acting_as(PUBLISH):
         order = episodes(series)
         changed = {d.day: {t.pk for t in d.counted} for d in stale_days(series)}
-        first = ViewingFact.objects.filter(title__in=order[:1]).exclude(carried_on=None)
-        known = first.order_by().values_list("from_day", flat=True).distinct()
-        first.exclude(from_day__in=closed_days(known)).update(carried_on=None)
+    if order:
+        _empty(order[0])
     counted = 0
     for before, episode in pairwise(order):
+        again = {day for day, titles in changed.items() if episode.pk in titles}
         with acting_as(PUBLISH):
-            days = {day for day, titles in changed.items() if episode.pk in titles}
-            days |= uncounted(episode)
-            days -= closed_days(days)
-        if days:
-            _count_days(before, episode, sorted(days))
-            counted += len(days)
+            wanted = again | uncounted(episode)
+            wanted -= closed_days(wanted)
+        if wanted:
+            counted += _count_days(before, episode, again)
     return counted
+
+
+def _empty(first: Title) -> None:
+    """Of the first episode nobody carries on, whatever stood before it once."""
+    filled = ViewingFact.objects.filter(title=first).exclude(carried_on=None)
+    with acting_as(PUBLISH):
+        if not filled.exists():
+            return
+    with locked(first):
+        days = set(filled.order_by().values_list("from_day", flat=True).distinct())
+        filled.filter(from_day__in=days - closed_days(days)).update(carried_on=None)
 
 
 _WRITE_CARRIED_ON = """
@@ -88,8 +97,15 @@ _WRITE_CARRIED_ON = """
 """
 
 
-def _count_days(before: Title, episode: Title, days: Sequence[date]) -> None:
+def _count_days(before: Title, episode: Title, again: Collection[date]) -> int:
+    """Count the days of `again` and those that are empty; how many. Which of them lie in a closed
+    month is asked on the lock: one may have been closed since they were looked up.
+    """
     with locked(episode):
+        wanted = {*again, *uncounted(episode)}
+        days = sorted(wanted - closed_days(wanted))
+        if not days:
+            return 0
         known, since = _first_days(before, days[-1])
         cells: dict[date, dict[str, int]] = {}
         for at in people_days.published(titles=[episode.pk], days=days):
@@ -112,6 +128,7 @@ def _count_days(before: Title, episode: Title, days: Sequence[date]) -> None:
                     [cells.get(day, {}).get(territory, 0) for _, day, territory in facts],
                 ],
             )
+    return len(days)
 
 
 def _first_days(title: Title, last: date) -> tuple[Hashes, np.ndarray]:

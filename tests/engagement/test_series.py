@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from django.db import connection
 
 from engagement import query
 from engagement.models import ClosedMonth, Release, Title, ViewerSketch, ViewingFact
+from engagement.pipeline import series
 from engagement.pipeline.episodes import episodes
 from engagement.scope import Entitled, Query, Scope, Window
 from partners.access import scope_for
@@ -164,6 +166,28 @@ def test_a_closed_month_keeps_what_it_was_settled_with(folder: Path) -> None:
     ingest(folder)
     assert told() == before
     assert ingest(folder).releases == 0
+
+
+def test_a_month_that_is_closed_just_before_the_lock_keeps_who_carried_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(folder, "segments.csv", plays(8, range(60)) + plays(9, range(50, 90)), SEGMENTS)
+    ingest(folder)
+    ViewingFact.objects.filter(title__key="show-8").update(carried_on=7)
+    ViewingFact.objects.filter(title__key="show-9").update(carried_on=None)
+    locked = series.locked
+
+    def closed_before(*titles: Title) -> AbstractContextManager[None]:
+        ClosedMonth.objects.get_or_create(month=DAY.replace(day=1), closed_by="stella")
+        return locked(*titles)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(series, "locked", closed_before)
+        assert series.count_carried_on(Title.objects.get(key="show")) == 0
+    assert (carried_on("show-8"), carried_on("show-9")) == ({DAY: 7}, {DAY: None})
+    ClosedMonth.objects.all().delete()
+    assert series.count_carried_on(Title.objects.get(key="show")) == 1
+    assert (carried_on("show-8"), carried_on("show-9")) == ({DAY: None}, {DAY: 10})
 
 
 def test_rows_that_name_a_series_are_rejected_with_a_word_on_why(folder: Path) -> None:

@@ -6,6 +6,7 @@ again. What is published afterwards is the same wherever its Sources are.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,12 +14,14 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from engagement.models import Ingest, Release, Source
+from engagement.models import DemographicsFact, Ingest, Release, Source, Title
 from engagement.pipeline import publish, staging, units
-from engagement.pipeline.holders import Holders
+from engagement.pipeline.holders import Held, Holders
 from engagement.pipeline.ingest import EMBEDDED, Progress, publish_all
 from engagement.pipeline.landing import Refused, Summary, stage_again
+from engagement.pipeline.weeks import OTHER
 from engagement.roles import PUBLISH, acting_as
+from engagement.scope import ALL, Window
 from engagement.settling import settled_until
 
 _FROM_SOURCES = (
@@ -105,6 +108,47 @@ def freshness() -> list[Finding]:
         )  # fmt: skip
         if not unit.exists():
             found.append(Finding(f"{release} was started and never done", "manage.py ingest"))
+    return found
+
+
+@dataclass(frozen=True)
+class DrawnOtherwise:
+    """A published period of who watched, and the territories that holdings now name for it."""
+
+    title: str
+    window: Window
+    drawn: frozenset[str]
+    named: frozenset[str]
+
+    def __str__(self) -> str:
+        drawn, named = (", ".join(sorted(t)) or "no territory" for t in (self.drawn, self.named))
+        return (
+            f"{self.title} {self.window}: who watched was counted by {drawn}, its holdings name"
+            f" {named} by now; what is drawn stays, later weeks are counted by them"
+        )
+
+
+def drawn_otherwise(holders: Holders) -> list[DrawnOtherwise]:
+    """The periods whose holdings changed after they were drawn. Nothing is wrong with them, and no
+    command draws them again: that would be paid for in privacy. In the publisher's role.
+    """
+    held: dict[int, list[Held]] = defaultdict(list)
+    for one in holders.held:
+        held[one.title_id].append(one)
+    keys = dict(Title.objects.values_list("pk", "key"))
+    periods: dict[tuple[int, Window], set[str]] = defaultdict(set)
+    for title, since, until, territory in (
+        DemographicsFact.objects.order_by("title_id", "from_day")
+        .values_list("title_id", "from_day", "until", "territory")
+        .distinct()
+    ):
+        periods[title, Window(since, until)].add(territory)
+    found = []
+    for (title, window), territories in periods.items():
+        drawn = frozenset(territories - {ALL, OTHER})
+        named = Holders(tuple(held[title])).territories(title, window)
+        if drawn != named:
+            found.append(DrawnOtherwise(keys[title], window, drawn, named))
     return found
 
 

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from engagement.models import NoisedTable, Release, Restatement, Title, ViewingFact
+from partners.models import Holding, Partner
 from tests.engagement import apart
 from tests.engagement.one_film import DANMU, FILM, comment, facts, ingest, land, watched
 
@@ -103,6 +104,26 @@ def test_a_runtime_that_changed_and_a_run_that_died_are_told_of(folder: Path, ca
         "segments film 2024-09-02 is not as its sources are: manage.py ingest",
         "danmu film is not as its sources are: manage.py ingest",
     ]
+
+
+def test_a_week_whose_holdings_changed_after_it_was_drawn_is_named_and_is_no_failure(
+    folder: Path, capsys: Any
+) -> None:
+    fine = "everything published is as its sources are"
+    call_command("check_freshness")
+    assert capsys.readouterr().out.splitlines() == [fine]
+    film, partner = Title.objects.get(), Partner.objects.create(slug="aurora", name_en="Aurora")
+    Holding.objects.create(partner=partner, title=film, territories=["SG", "*"])
+    call_command("check_freshness")
+    assert capsys.readouterr().out.splitlines() == [
+        "film 2024-09-02..2024-09-08: who watched was counted by no territory, its holdings name"
+        " CN, SG by now; what is drawn stays, later weeks are counted by them",
+        fine,
+    ]
+    assert fresh(capsys) == []
+    Holding.objects.update(from_day="2024-09-09")  # after the week
+    call_command("check_freshness")
+    assert capsys.readouterr().out.splitlines() == [fine]
 
 
 @pytest.mark.django_db(transaction=True)

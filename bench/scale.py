@@ -186,7 +186,7 @@ def _families(days: Days) -> dict[str, float]:
         people.write_file(out / f"{partial.day}.arrow", partial.people, titles)
 
     def count(title: str, names: list[str]) -> None:
-        rows = pa.concat_tables([people.read(name, title) for name in names])
+        rows = pa.concat_tables([people.read(name, title, weeks.COLUMNS) for name in names])
         who = weeks.watchers(rows.unify_dictionaries(), runtimes[title])
         for family in FAMILIES:
             weeks.count(who, segments.TERRITORIES, family.cells, family.places, weeks.BINS)

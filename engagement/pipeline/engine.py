@@ -1,8 +1,8 @@
 """Days of staged segments through the roll-up, on this machine: the embedded engine.
 
 Files come in by pyarrow, threads work on several days at once, and a day with more rows than
-fit the budget is taken in shares of its sessions. Rows of the days around are read only for
-sessions that are met on the day itself.
+fit the budget is taken in shares of its sessions. Of the days around only what concerns sessions
+that are met on the day itself is read: of the day before whose they are, of those after their rows.
 """
 
 from __future__ import annotations
@@ -128,24 +128,21 @@ def _share(
     for path in files:
         for batch in batches(path, columns=columns):
             taken.add(_of_titles(batch, day.titles))
-    for batch in _around(day, files, columns):
+    before, after = day.files(day.day - _ONE_DAY), day.files(day.day + _ONE_DAY)
+    ours = _sessions(files) if before or after else _NOBODY
+    for path in before:
+        met = session_index.read(path).meeting(ours)
+        taken.add_day_before(met.session, met.title, met.titles)
+    for batch in _after(day, ours, columns):
         taken.add(_of_titles(batch, day.titles))
     return count(taken, runtimes, with_people=not only_curves)
 
 
-def _around(
-    day: Day, files: Sequence[Path], columns: Sequence[str] = _COLUMNS
-) -> Iterator[pa.RecordBatch]:
-    """Rows of the day before, and of the days after, of sessions that are met on the day too."""
-    before, after = day.files(day.day - _ONE_DAY), day.files(day.day + _ONE_DAY)
-    if not before and not after:
-        return
-    ours = _sessions(files)
-    for path in before:
-        yield from _rows_of(path, ours, columns)[1]
+def _after(day: Day, ours: NDArray[np.uint64], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of the days after of sessions that are met on the day too."""
     other = day.day + _ONE_DAY
     while len(ours) and (later := day.files(other)):
-        met = [np.zeros(0, np.uint64)]
+        met = [_NOBODY]
         for path in later:
             sessions, found = _rows_of(path, ours, columns)
             met.append(sessions)
@@ -156,7 +153,7 @@ def _around(
 
 def _sessions(files: Sequence[Path]) -> NDArray[np.uint64]:
     """All sessions of the files, sorted."""
-    found = [session_index.read(path)["session"] for path in files]
+    found = [session_index.read(path).session for path in files]
     return found[0] if len(found) == 1 else np.unique(np.concatenate([*found, _NOBODY]))
 
 
@@ -164,13 +161,14 @@ def _rows_of(
     path: Path, ours: NDArray[np.uint64], columns: Sequence[str]
 ) -> tuple[NDArray[np.uint64], list[pa.RecordBatch]]:
     """The sessions of a file that are among `ours`, and their rows."""
-    sessions, groups = session_index.meeting(session_index.read(path), ours)
-    if not groups:
+    met = session_index.read(path).meeting(ours)
+    sessions = np.unique(met.session)
+    if not len(sessions):
         return sessions, []
     wanted = pa.array(sessions)
     return sessions, [
         batch.filter(pc.is_in(batch["session_id"], wanted))
-        for batch in batches(path, groups, columns)
+        for batch in batches(path, np.unique(met.group).tolist(), columns)
     ]
 
 

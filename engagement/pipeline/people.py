@@ -83,18 +83,23 @@ def write_file(path: Path, rows: pa.Table, titles: Mapping[str, tuple[int, int]]
 
 def read(name: str, title_id: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
     """One title's rows of one file. Raises FileNotFoundError, KeyError."""
-    batches, places = _opened(Path(settings.PEOPLE) / name)
+    batches, places = _opened(Path(settings.PEOPLE) / name, tuple(columns))
     return pa.Table.from_batches([batches.get_batch(places[title_id])]).select(columns)
 
 
 @lru_cache(maxsize=64)
-def _opened(path: Path) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[str, int]]:
-    """An open file, and the place of each title. A file's content never changes.
+def _opened(
+    path: Path, columns: tuple[str, ...]
+) -> tuple[pa.ipc.RecordBatchFileReader, Mapping[str, int]]:
+    """A file open for some columns, and the place of each title. Its content never changes.
 
     It is not mapped: what was read of a mapped file counts as the process's memory until it is
     closed, and every title of a week would be read.
     """
-    batches = pa.ipc.open_file(pa.OSFile(str(path)))
+    options = pa.ipc.IpcReadOptions(
+        included_fields=[SCHEMA.get_field_index(name) for name in columns], use_threads=False
+    )
+    batches = pa.ipc.open_file(pa.OSFile(str(path)), options=options)
     titles = batches.schema.metadata[_TITLES].decode().split("\n")
     batches.get_batch(0)  # reads the dictionaries, which is not done twice by threads then
     return batches, {title: n for n, title in enumerate(titles)}
@@ -120,14 +125,15 @@ def _files(title: Title) -> QuerySet[Release, tuple[date | None, str]]:
     )
 
 
-def of(title: Title, days: Iterable[date]) -> pa.Table:
+def of(title: Title, days: Iterable[date], columns: Sequence[str] = SCHEMA.names) -> pa.Table:
     """The rows of a title's published days, with a column `day`; days without any add none."""
     tables = []
     for day, name in _files(title).filter(day__in=list(days)):
-        table = read(name, title.key)
+        table = read(name, title.key, columns)
         tables.append(
             table.append_column("day", pa.repeat(pa.scalar(day, pa.date32()), len(table)))
         )
     if not tables:
-        return SCHEMA.append(pa.field("day", pa.date32())).empty_table()
+        empty = SCHEMA.append(pa.field("day", pa.date32())).empty_table()
+        return empty.select([*columns, "day"])
     return pa.concat_tables(tables).unify_dictionaries()

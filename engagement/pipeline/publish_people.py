@@ -68,7 +68,7 @@ class Subject:
     def rows(self, window: Window) -> pa.Table:
         days = [window.since + timedelta(days=n) for n in range(window.days)]
         return pa.concat_tables(
-            [people.of(t, days).select(people.SCHEMA.names) for t in self.counted]
+            [people.of(t, days, weeks.COLUMNS).drop_columns("day") for t in self.counted]
         ).unify_dictionaries()
 
     def watchers(self, window: Window) -> Watchers:

@@ -58,16 +58,18 @@ def rollup(
 
 def count(rows: Rows, runtimes: Mapping[str, int], *, with_people: bool = True) -> Partial:
     """`rollup` of rows that were gathered before, which are let go as soon as they are counted."""
-    lines, runs = rows.take()
-    if not len(runs):
+    taken = rows.take()
+    if not len(taken.runs):
         return _partial(rows.day, runtimes, [], [[] for _ in WORDS], None)
     titles, title_rank = rows.titles.sorted()
     names, ranks = zip(*(words.sorted() for words in rows.words), strict=True)
     sources = np.array(sorted(rows.sources), np.int64)
     result = session_kernel.roll(
         (rows.day - _EPOCH).days,
-        lines,
-        runs,
+        taken.lines,
+        taken.runs,
+        taken.firsts,
+        taken.furthest,
         title_rank,
         ranks,
         tuple(_hashes_of(words) for words in names),

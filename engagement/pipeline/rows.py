@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -16,6 +18,18 @@ from engagement.pipeline.words import Ints, Words
 
 _EPOCH = date(1970, 1, 1)
 _MICROSECONDS_A_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Lines by title and share of its sessions. `runs` (blocks, shares + 1) tells where each
+    share's rows begin; a title's code has the shares `firsts[code]` to `firsts[code + 1]` and was
+    played to `furthest[code]`."""
+
+    lines: Ints
+    runs: Ints
+    firsts: Ints
+    furthest: Ints
 
 
 class Rows:
@@ -34,9 +48,13 @@ class Rows:
         self.count = 0  # lines taken and written out by title
         self.met = 0  # rows that came by
         self._block = np.empty(line_kernel.BLOCK * line_kernel.LINE, np.int64)
-        self._block_title = np.empty(line_kernel.BLOCK, np.int32)
+        self._block_share = np.empty(line_kernel.BLOCK, np.int32)
         self._filled = 0
         self._runs: list[Ints] = []
+        self._expected = expected
+        # by title's code: its shares as a power of two, the first of them, how far it was played
+        self._cuts, self._furthest = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._firsts = _firsts(self._cuts)
 
     def add(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Take in rows of a landed or staged segments table, ids hashed or not."""
@@ -74,22 +92,53 @@ class Rows:
             place,
             self._days(batch),
         )
+        self._pack(rows, columns, tuple(places), tuple(tables))
+        self.met += rows
+
+    def add_day_before(
+        self, session: Hashes, title: NDArray[np.int32], titles: Sequence[str]
+    ) -> None:
+        """Take note that sessions played a title on the day before: they did not begin today.
+
+        `title` holds places in `titles`. Rows of the day itself come first.
+        """
+        codes = np.array([self.titles.codes.get(name, -1) for name in titles], np.int32)
+        known = codes[title] >= 0 if len(title) else np.zeros(0, bool)
+        session, title = session[known], title[known]
+        nothing = np.zeros(len(session), np.int32)
+        columns = (
+            title,
+            session,
+            np.zeros(len(session), np.uint64),
+            np.full(len(session), -3 * _MICROSECONDS_A_DAY),  # before any row of the day
+            nothing,
+            nothing,
+            np.zeros(1, np.int64),
+            np.array([-1], np.int32),
+        )
+        of_words = (np.zeros(1, np.int32),) * len(WORDS)
+        self._pack(len(session), columns, (nothing,) * len(WORDS), (codes, *of_words))
+
+    def _pack(self, rows: int, columns: tuple, places: tuple, tables: tuple) -> None:
+        self._furthest = _longer(self._furthest, len(self.titles.codes))
+        self._cuts = _longer(self._cuts, len(self.titles.codes))
+        self._firsts = _firsts(self._cuts)
         at = 0
         while at < rows:
             at, self._filled = line_kernel.pack(
                 self._block,
-                self._block_title,
+                self._block_share,
                 self._filled,
                 at,
                 *columns,
-                tuple(places),
-                tuple(tables),
+                places,
+                tables,
                 self.part,
                 self.parts,
+                (self._cuts, self._firsts, self._furthest),
             )
             if self._filled == line_kernel.BLOCK:
                 self._write_out()
-        self.met += rows
 
     def _since(self, started: pa.Array) -> Ints:
         """Microseconds since the day began."""
@@ -109,18 +158,23 @@ class Rows:
         return days[:1] if days[0] == days[-1] and (days == days[0]).all() else days
 
     def _write_out(self) -> None:
-        """The block's rows to the lines, those of a title together."""
+        """The block's rows to the lines, those of a title, or of a share of it, together."""
         needed = (self.count + self._filled) * line_kernel.LINE
         if needed > len(self.lines):
             longer = np.empty(max(needed, len(self.lines) * 3 // 2), np.int64)
             longer[: self.count * line_kernel.LINE] = self.lines[: self.count * line_kernel.LINE]
             self.lines = longer
+        if not self._runs:
+            self._cuts = line_kernel.cut(
+                self._block, self._block_share, self._filled, len(self._cuts), self._expected
+            )
+            self._firsts = _firsts(self._cuts)
         self._runs.append(
-            line_kernel.by_title(
+            line_kernel.by_share(
                 self._block,
-                self._block_title,
+                self._block_share,
                 self._filled,
-                len(self.titles.codes),
+                int(self._firsts[-1]),
                 self.lines,
                 self.count,
             )
@@ -128,22 +182,32 @@ class Rows:
         self.count += self._filled
         self._filled = 0
 
-    def take(self) -> tuple[Ints, Ints]:
-        """The lines and their runs, once: they are not held any longer."""
-        runs, lines = self._all_runs(), self.lines
-        self.lines, self._runs, self.count = np.empty(0, np.int64), [], 0
-        return lines, runs
-
-    def _all_runs(self) -> Ints:
-        """(blocks, titles + 1): where each title's rows begin, and the last one's end."""
+    def take(self) -> Taken:
+        """The lines and where they are, once: they are not held any longer."""
         if self._filled:
             self._write_out()
-        width = len(self.titles.codes) + 1
-        runs = np.empty((len(self._runs), width), np.int64)
+        taken = Taken(self.lines, self._all_runs(), self._firsts, self._furthest)
+        self.lines, self._runs, self.count = np.empty(0, np.int64), [], 0
+        return taken
+
+    def _all_runs(self) -> Ints:
+        """(blocks, shares + 1): where each share's rows begin, and the last one's end."""
+        runs = np.empty((len(self._runs), int(self._firsts[-1]) + 1), np.int64)
         for run, starts in zip(runs, self._runs, strict=True):
             run[: len(starts)] = starts
             run[len(starts) :] = starts[-1]
         return runs
+
+
+def _firsts(cuts: Ints) -> Ints:
+    """The first share of each title of 2**cuts shares; and how many shares there are."""
+    firsts: Ints = np.concatenate([[0], np.cumsum(1 << cuts)])
+    return firsts
+
+
+def _longer(numbers: Ints, length: int) -> Ints:
+    """With zeros up to a length."""
+    return np.concatenate([numbers, np.zeros(length - len(numbers), np.int64)])
 
 
 def viewers_of(column: pa.Array) -> Hashes:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engagement.pipeline.kernel.viewers import each_viewer
 from engagement.pipeline.people_days import words
 
 OTHER = "other"
@@ -84,25 +85,18 @@ def watchers(rows: pa.Table, runtime_s: int, finishers: Viewers | None = None) -
 
     `finishers` are given for a series, whose viewers have no furthest point.
     """
-    viewer = rows["viewer"].to_numpy()
-    order = np.argsort(viewer, kind="stable")  # quick: each day's rows are sorted already
-    opens = _opens(viewer[order])
-    distinct = viewer[order][opens]
-    # the words of the first session; where two began at one instant, the first by its words
     told = {name: words(rows, name) for name in _WORDS}
-    joined = np.zeros(len(viewer), np.int64)
-    for codes, known in told.values():
-        joined = joined * len(known) + codes
-    first_at = rows["first_at"].to_numpy()[order]
-    earliest = np.repeat(_least(first_at, opens), np.diff([*opens, len(viewer)]))
-    left = _least(np.where(first_at == earliest, joined[order], _NO_WORDS), opens)
+    widths = {name: len(known).bit_length() for name, (_, known) in told.items()}
+    joined = np.zeros(len(rows), np.int64)
+    for name, (codes, _) in told.items():
+        joined = (joined << widths[name]) | codes
+    columns = (rows[name].to_numpy() for name in ("first_at", "furthest_s"))
+    distinct, left, furthest = each_viewer(rows["viewer"].to_numpy(), joined, *columns)
     coded = {}
     for name in reversed(_WORDS):
-        known = told[name][1]
-        left, codes = np.divmod(left, max(len(known), 1))
-        coded[name] = Coded(codes, known)
+        coded[name] = Coded(left & ((1 << widths[name]) - 1), told[name][1])
+        left = left >> widths[name]
     if finishers is None:
-        furthest = -_least(-rows["furthest_s"].to_numpy()[order].astype(np.int64), opens)
         part = np.minimum(PARTS * furthest // max(runtime_s, 1), PARTS)
     else:
         part = np.isin(distinct, finishers).astype(np.int64)
@@ -117,18 +111,8 @@ def watchers(rows: pa.Table, runtime_s: int, finishers: Viewers | None = None) -
 
 
 _WORDS = ("territory", "region", "age_band", "gender")
-_NO_WORDS = np.iinfo(np.int64).max
-
-
-def _least(values: Ints, opens: Ints) -> Ints:
-    """The least value of each run."""
-    return np.minimum.reduceat(values, opens) if len(opens) else np.zeros(0, np.int64)
-
-
-def _opens(values: Viewers) -> Ints:
-    if not len(values):
-        return np.zeros(0, np.int64)
-    return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+COLUMNS = ("viewer", *_WORDS, "first_at", "furthest_s")
+"""Of people rows those that are looked at here."""
 
 
 # --- the fixed cells ---------------------------------------------------------------------------

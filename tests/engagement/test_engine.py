@@ -82,6 +82,26 @@ def test_a_day_larger_than_the_budget_gives_the_same_bytes(
         assert same(engine.roll_up_day(day, RUNTIMES, rows_at_once=rows_at_once), whole)
 
 
+def test_large_titles_cut_into_shares_of_their_sessions_give_the_same_bytes(
+    month: dict[date, Path],
+) -> None:
+    rows = pa.concat_tables(pq.read_table(path) for path in month.values())
+    many = pa.concat_tables(
+        rows.set_column(0, "session_id", pa.array(rows["session_id"].to_numpy() + np.uint64(n)))
+        for n in range(3)
+    )
+    day = sorted(month)[0]
+    counted, shares = [], []
+    for expected in (1, len(many)):
+        taken = Rows(day, expected=expected)
+        taken.add(many.drop_columns(["day"]))
+        shares.append(int(taken._firsts[-1]))
+        counted.append(count(taken, RUNTIMES))
+    assert shares[0] == len(counted[0].inputs) == 500
+    assert shares[1] == 504
+    assert same(*counted)
+
+
 def test_one_thread_and_four_give_the_same_bytes(month: dict[date, Path]) -> None:
     one, four = (
         list(engine.roll_up(asked(month)[:8], RUNTIMES, threads=threads)) for threads in (1, 4)
@@ -130,7 +150,9 @@ def test_csv_gives_what_parquet_gives(month: dict[date, Path], tmp_path: Path) -
     assert same(*read)
 
 
-def test_only_rows_that_go_on_are_read_of_the_days_around(month: dict[date, Path]) -> None:
+def test_only_rows_that_go_on_are_read_of_the_day_after_and_none_of_the_day_before(
+    month: dict[date, Path],
+) -> None:
     day = asked(month)[5]
     read: list[tuple[Path, list[int] | None]] = []
     real = engine.batches
@@ -144,7 +166,7 @@ def test_only_rows_that_go_on_are_read_of_the_days_around(month: dict[date, Path
     whole = {path for path, groups in read if groups is None}
     assert whole == {month[day.day]}
     others = {path for path, groups in read if groups is not None}
-    assert others <= {month[day.day + timedelta(days=n)] for n in (-1, 1)}
+    assert others == {month[day.day + timedelta(days=1)]}
 
 
 def test_a_title_alone_is_what_it_is_among_all(month: dict[date, Path]) -> None:

@@ -6,35 +6,55 @@ from typing import Any
 
 import numpy as np
 
-from engagement.pipeline.kernel.compiled import compiled, twice
+from engagement.pipeline.kernel.compiled import compiled
 
 
 @compiled
 def in_both(known: Any, asked: Any) -> Any:
-    """The places in `asked` of values that `known` holds; both sorted."""
-    places = np.empty(len(known) * 2 + 64, np.int64)
-    found, at, i = 0, 0, 0
-    while at < len(known) and i < len(asked):
-        if len(places) == found:
-            places = twice(places)
-        # without a branch that depends on the values: which of the two is next is a coin's toss
-        one, other = known[at], asked[i]
+    """The places in `asked` of values that `known` holds; both sorted, of hashes.
+
+    Of hashes few share their highest bits by chance: those alone are looked for. Of numbers that
+    are spread in another way the answer is the same, and comes later.
+    """
+    few = _may_be_in(known, asked)
+    found, at = 0, 0
+    for i in few:
+        at = _first_not_below(known, asked[i], at)
+        if at == len(known):
+            break
+        if known[at] == asked[i]:
+            few[found] = i
+            found += 1
+    return few[:found].copy()
+
+
+@compiled
+def _may_be_in(known: Any, asked: Any) -> Any:
+    """The places in `asked` of values whose highest bits are those of one that `known` holds."""
+    bits = 6
+    while 1 << bits < 16 * len(known):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    marks = np.zeros(1 << bits - 6, np.uint64)
+    for value in known:
+        place = np.uint64(value) >> shift
+        marks[place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
+    places, found = np.empty(len(asked) + 1, np.int64), 0
+    for i in range(len(asked)):
+        place = np.uint64(asked[i]) >> shift
         places[found] = i
-        found += one == other
-        at += one < other
-        i += other <= one
-        if len(asked) - i > _FAR * (len(known) - at) and at < len(known):
-            i = _first_not_below(asked, known[at], i)
-    return places[:found].copy()
-
-
-_FAR = 32
+        found += (marks[place >> np.uint64(6)] >> (place & np.uint64(63))) & np.uint64(1)
+    return places[:found]
 
 
 @compiled
 def _first_not_below(values: Any, value: Any, low: int) -> int:
     """The first place from `low` on of what is not below `value` in sorted values."""
-    high = len(values)
+    step = 1
+    while low + step < len(values) and values[low + step] < value:
+        low += step
+        step *= 2
+    high = min(low + step + 1, len(values))
     while low < high:
         middle = (low + high) // 2
         if values[middle] < value:

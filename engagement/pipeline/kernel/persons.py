@@ -9,6 +9,10 @@ import numpy as np
 from engagement.pipeline.kernel.compiled import compiled
 from engagement.pipeline.kernel.lines import DEVICE_SHIFT
 
+# A person as it is counted: eight integers, so that one is met at one place in the memory.
+VIEWER, P_WORDS, FIRST, PLAYS, WATCH, COMPLETIONS, FURTHEST, DIGEST = range(8)
+PERSON = 8
+
 
 @compiled
 def room_for(most: int) -> Any:
@@ -42,30 +46,33 @@ def add_person(
 
     `table` is open-addressed by the viewer's highest bits, so that it holds them nearly in order.
     """
-    viewers, p_words, first, plays, watch, completions, p_furthest, digests = persons
-    slot = _slot(who, table)
+    slot = slot_of(who, table)
+    viewer = np.int64(who)
     while True:
         person = table[slot]
         if person < 0:
             table[slot] = found
-            viewers[found] = who
-            p_words[found] = words
-            first[found] = began
-            plays[found] = 1
-            watch[found] = watched
-            completions[found] = finished
-            p_furthest[found] = furthest
-            digests[found] = digest
+            at = found * PERSON
+            persons[at + VIEWER] = viewer
+            persons[at + P_WORDS] = words
+            persons[at + FIRST] = began
+            persons[at + PLAYS] = 1
+            persons[at + WATCH] = watched
+            persons[at + COMPLETIONS] = finished
+            persons[at + FURTHEST] = furthest
+            persons[at + DIGEST] = np.int64(digest)
             return found + 1
-        if viewers[person] == who and p_words[person] >> DEVICE_SHIFT == words >> DEVICE_SHIFT:
-            if began < first[person] or (began == first[person] and words < p_words[person]):
-                first[person] = began
-                p_words[person] = words
-            plays[person] += 1
-            watch[person] += watched
-            completions[person] += finished
-            p_furthest[person] = max(p_furthest[person], furthest)
-            digests[person] += digest
+        at = np.int64(person) * PERSON
+        held = persons[at + P_WORDS]
+        if persons[at + VIEWER] == viewer and held >> DEVICE_SHIFT == words >> DEVICE_SHIFT:
+            if began < persons[at + FIRST] or (began == persons[at + FIRST] and words < held):
+                persons[at + FIRST] = began
+                persons[at + P_WORDS] = words
+            persons[at + PLAYS] += 1
+            persons[at + WATCH] += watched
+            persons[at + COMPLETIONS] += finished
+            persons[at + FURTHEST] = max(persons[at + FURTHEST], furthest)
+            persons[at + DIGEST] += np.int64(digest)
             return found
         slot += 1
         if slot == len(table):
@@ -73,7 +80,7 @@ def add_person(
 
 
 @compiled
-def _slot(who: Any, table: Any) -> int:
+def slot_of(who: Any, table: Any) -> int:
     """Where a viewer's persons begin: hashes of 63 bits, spread evenly and in their order."""
     return np.int64(((who >> np.uint64(31)) * np.uint64(len(table))) >> np.uint64(32)) % len(table)
 
@@ -83,33 +90,36 @@ def write_people(
     t: int, found: int, table: Any, order: Any, persons: Any, people: int, p_title: Any, out: Any
 ) -> None:
     """A title's persons by viewer, territory and device, from place `people` on."""
-    viewers, words = persons[0], persons[1]
     at = 0
     for slot in range(len(table)):
         person = table[slot]
         if person < 0:
             continue
         # nearly in order already
+        mine = np.int64(person) * PERSON
+        viewer, words = persons[mine + VIEWER], persons[mine + P_WORDS]
         j = at - 1
-        while j >= 0 and (
-            viewers[order[j]] > viewers[person]
-            or (viewers[order[j]] == viewers[person] and words[order[j]] > words[person])
-        ):
+        while j >= 0:
+            other = np.int64(order[j]) * PERSON
+            if persons[other + VIEWER] < viewer or (
+                persons[other + VIEWER] == viewer and persons[other + P_WORDS] < words
+            ):
+                break
             order[j + 1] = order[j]
             j -= 1
         order[j + 1] = person
         at += 1
     for i in range(found):
-        person, to = order[i], people + i
+        mine, to = np.int64(order[i]) * PERSON, people + i
         p_title[to] = t
-        out[0][to] = persons[0][person]
-        out[1][to] = persons[1][person]
-        out[2][to] = persons[2][person]
-        out[3][to] = persons[3][person]
-        out[4][to] = persons[4][person]
-        out[5][to] = persons[5][person]
-        out[6][to] = persons[6][person]
-        out[7][to] = persons[7][person]
+        out[0][to] = np.uint64(persons[mine + VIEWER])
+        out[1][to] = persons[mine + P_WORDS]
+        out[2][to] = persons[mine + FIRST]
+        out[3][to] = persons[mine + PLAYS]
+        out[4][to] = persons[mine + WATCH]
+        out[5][to] = persons[mine + COMPLETIONS]
+        out[6][to] = persons[mine + FURTHEST]
+        out[7][to] = np.uint64(persons[mine + DIGEST])
 
 
 @compiled

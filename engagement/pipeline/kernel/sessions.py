@@ -27,8 +27,15 @@ from engagement.pipeline.kernel.lines import (
     TERRITORY_SHIFT,
     VIEWER,
     WORDS,
+    cuts_of,
 )
-from engagement.pipeline.kernel.persons import add_person, room_for, table_size, write_people
+from engagement.pipeline.kernel.persons import (
+    PERSON,
+    add_person,
+    room_for,
+    table_size,
+    write_people,
+)
 from engagement.pipeline.kernel.seconds import (
     SERIES_COUNT,
     STARTS,
@@ -46,56 +53,56 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 
 @compiled
 def _in_buckets(
-    t: int, runs: Any, lines: Any, g: Any, ends: Any, rank_territory: Any, local: Any
+    s: int,
+    cuts: int,
+    runs: Any,
+    lines: Any,
+    g: Any,
+    ends: Any,
+    rank_territory: Any,
+    local: Any,
+    territories: int,
 ) -> Any:
-    """Copy a title's lines to `g`, by the session's hash into as many buckets as it has rows.
+    """Copy a share's lines to `g`, by the session's hash into as many buckets as it has rows.
 
-    `ends` gets where each bucket ends, `local` numbers the territories. Returns how many rows,
-    how far anybody played, whether all rows are of the day itself, and how many territories.
-    """
+    `ends` gets where each bucket ends, `local` numbers the territories, of which there were
+    `territories` before. Returns how many rows, the largest bucket's, whether all are of the day
+    itself, and how many territories there are now.
+    """  # fmt: skip
     rows = 0
     for run in range(len(runs)):
-        rows += runs[run, t + 1] - runs[run, t]
+        rows += runs[run, s + 1] - runs[run, s]
     ends[: rows + 1] = 0
-    local.fill(-1)
-    furthest, one_day, territories = np.int64(0), True, 0
+    one_day = True
     for run in range(len(runs)):
-        for row in range(runs[run, t], runs[run, t + 1]):
+        for row in range(runs[run, s], runs[run, s + 1]):
             at = row * LINE
-            ends[_bucket(lines[at + SESSION], rows) + 1] += 1
-            furthest = max(furthest, lines[at + SPAN] & 0xFFFFFFFF)
+            ends[_bucket(lines[at + SESSION], cuts, rows) + 1] += 1
             one_day = one_day and lines[at + STARTED] & _DAY_MASK == MOST_DAYS
             where = rank_territory[lines[at + WORDS] >> TERRITORY_SHIFT]
             if local[where] < 0:
                 local[where] = territories
                 territories += 1
+    largest = np.int64(0)
     for b in range(rows):
+        largest = max(largest, ends[b + 1])
         ends[b + 1] += ends[b]
     for run in range(len(runs)):
-        for row in range(runs[run, t], runs[run, t + 1]):
+        for row in range(runs[run, s], runs[run, s + 1]):
             at = row * LINE
-            b = _bucket(lines[at + SESSION], rows)
+            b = _bucket(lines[at + SESSION], cuts, rows)
             to = np.int64(ends[b]) * LINE
             for word in range(LINE):
                 g[to + word] = lines[at + word]
             ends[b] += 1
-    return rows, furthest, one_day, territories
+    return rows, largest, one_day, territories
 
 
 @compiled
-def _largest(ends: Any, buckets: int) -> int:
-    """How many rows the largest bucket holds."""
-    largest, before = 0, np.int64(0)
-    for b in range(buckets):
-        largest = max(largest, ends[b] - before)
-        before = np.int64(ends[b])
-    return largest
-
-
-@compiled
-def _bucket(key: int, rows: int) -> int:
-    """Where among `rows` places a session stands by its hash, in the hashes' order."""
-    return np.int64(((np.uint64(key) >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
+def _bucket(key: int, cuts: int, rows: int) -> int:
+    """Where among `rows` places a session of a share stands by its hash, in the hashes' order."""
+    rest = np.uint64(key) << np.uint64(cuts)  # what is the same in the whole share is left out
+    return np.int64(((rest >> np.uint64(32)) * np.uint64(rows)) >> np.uint64(32))
 
 
 @compiled
@@ -138,9 +145,10 @@ def _count_sessions(
     told: Any,
     table: Any,
     persons: Any,
+    found: int,
     with_people: bool,
 ) -> int:
-    """Count one title's sessions: how many persons of it there are in `persons`."""
+    """Count a share of a title's sessions: how many persons of it there are then in `persons`."""
     perm, keep, stretch = scratch
     t_rows, t_others, t_low, t_high, t_reaches, t_duplicates, t_sources = told
     rank_territory, rank_device, rank_region, rank_age, rank_gender = ranks
@@ -149,7 +157,6 @@ def _count_sessions(
     source, of_source = 0, np.int64(-1)
     counted, others, reaches = 0, 0, -MOST_DAYS
     digest_low, digest_high = np.uint64(0), np.uint64(0)
-    found = 0
     bucket, held, m = 0, 0, 0  # of the bucket at hand perm[:held] is sorted, perm[:m] counted
     end_before = np.int64(0)
     while True:
@@ -280,8 +287,11 @@ def _count_sessions(
         found = add_person(
             who, ranked, began, watched, finished, furthest, digest, found, table, persons
         )
-    t_rows[t], t_others[t], t_reaches[t] = counted, others, day + reaches
-    t_low[t], t_high[t] = digest_low, digest_high
+    t_rows[t] += counted
+    t_others[t] += others
+    t_reaches[t] = max(t_reaches[t], day + reaches)
+    t_low[t] += digest_low
+    t_high[t] += digest_high
     return found
 
 
@@ -290,6 +300,8 @@ def roll(
     day: int,
     lines: Any,
     runs: Any,
+    firsts: Any,
+    furthest: Any,
     rank_title: Any,
     ranks: Any,
     hashes: Any,
@@ -299,10 +311,10 @@ def roll(
 ) -> Any:
     """Count the sessions of `day` (days since 1970) by title.
 
-    `runs` tells where in `lines` each block's rows of each title's code begin, and end; rows of
-    days around among them tell whose sessions are this day's. `rank_title` and `ranks` turn a
-    word's code into its place among the sorted words; `hashes` and `runtime` are by that place.
-    `sources` are sorted.
+    `runs` tells where in `lines` each block's rows of each share begin, and end; a title's code
+    has the shares from `firsts` on, and was played to `furthest`. Rows of days around among
+    them tell whose sessions are this day's. `rank_title` and `ranks` turn a word's code into its
+    place among the sorted words; `hashes` and `runtime` are by that place. `sources` are sorted.
 
     Returns curve rows (title, territory, second and the five series), people rows (title, viewer,
     words, first_at, plays, watch_seconds, completions, furthest_s, digest), and per title: rows
@@ -311,21 +323,24 @@ def roll(
     """
     titles = len(runtime)
     rank_territory = ranks[0]
-    # scratch, as large as the largest title and the largest bucket need
-    rows, most = 0, 1
-    for t in range(titles):
+    # scratch, as large as the largest title, share and bucket need
+    rows, most, most_of_share = 0, 1, 1
+    for code in range(titles):
         of_title = 0
-        for run in range(len(runs)):
-            of_title += runs[run, t + 1] - runs[run, t]
+        for s in range(firsts[code], firsts[code + 1]):
+            of_share = 0
+            for run in range(len(runs)):
+                of_share += runs[run, s + 1] - runs[run, s]
+            of_title, most_of_share = of_title + of_share, max(most_of_share, of_share)
         rows, most = rows + of_title, max(most, of_title)
-    g, ends = np.empty(most * LINE, np.int64), np.empty(most + 1, np.int32)
+    g, ends = np.empty(most_of_share * LINE, np.int64), np.empty(most_of_share + 1, np.int32)
     scratch = (np.empty(1, np.int64), np.empty(1, np.bool_), np.empty(1, np.int64))
     order = np.empty(most, np.int32)
     local = np.empty(len(rank_territory), np.int64)  # territory -> its place in `dense`, or -1
     dense = np.zeros(0, np.int32)  # [territory, second, series]; all zero between titles
     touched = np.zeros(0, np.uint64)  # [territory, second // 64], a bit a second
-    table = np.empty(table_size(most), np.int32)
-    persons = room_for(most)
+    table = np.empty(table_size(most if with_people else 1), np.int32)
+    persons = np.empty((most if with_people else 1) * PERSON, np.int64)
 
     # results; people have room for all there may be, of which memory takes what is written
     c_title, c_territory = np.empty(1024, np.int32), np.empty(1024, np.int32)
@@ -348,31 +363,35 @@ def roll(
         code_of[rank_title[code]] = code
 
     for t in range(titles):
-        held, seconds, one_day, territories = _in_buckets(
-            code_of[t], runs, lines, g, ends, rank_territory, local
-        )
-        if held == 0:
-            continue
-        width = max(seconds, np.int64(runtime[t])) + 1
+        code = code_of[t]
+        width = max(furthest[code], np.int64(runtime[t])) + 1
         bits = (width + 63) // 64
-        if territories * width * SERIES_COUNT > len(dense):
-            dense = with_room(dense, territories * width * SERIES_COUNT)
-        if territories * bits > len(touched):
-            touched = with_room(touched, territories * bits)
-        largest = _largest(ends, held)
-        if largest > len(scratch[0]):
-            scratch = (
-                np.empty(largest, np.int64),
-                np.empty(largest, np.bool_),
-                np.empty(largest, np.int64),
-            )
-        slots = table[: table_size(held)]
-        if with_people:
-            slots[:] = -1
-        found = _count_sessions(
-            t, day, one_day, held, ends, g, width, bits, np.int64(runtime[t]), ranks, hashes,
-            local, dense, touched, scratch, sources, told, slots, persons, with_people,
-        )  # fmt: skip
+        local.fill(-1)
+        territories, found, of_title = 0, 0, 0
+        for s in range(firsts[code], firsts[code + 1]):
+            for run in range(len(runs)):
+                of_title += runs[run, s + 1] - runs[run, s]
+        slots = table[: table_size(of_title if with_people else 1)]
+        slots[:] = -1
+        for s in range(firsts[code], firsts[code + 1]):
+            held, largest, one_day, territories = _in_buckets(
+                s, cuts_of(firsts[code + 1] - firsts[code]), runs, lines, g, ends,
+                rank_territory, local, territories,
+            )  # fmt: skip
+            if territories * width * SERIES_COUNT > len(dense):
+                dense = with_room(dense, territories * width * SERIES_COUNT)
+            if territories * bits > len(touched):
+                touched = with_room(touched, territories * bits)
+            if largest > len(scratch[0]):
+                scratch = (
+                    np.empty(largest, np.int64),
+                    np.empty(largest, np.bool_),
+                    np.empty(largest, np.int64),
+                )
+            found = _count_sessions(
+                t, day, one_day, held, ends, g, width, bits, np.int64(runtime[t]), ranks, hashes,
+                local, dense, touched, scratch, sources, told, slots, persons, found, with_people,
+            )  # fmt: skip
         while curves + marked(touched, territories * bits) > len(c_title):
             c_title, c_territory = twice(c_title), twice(c_territory)
             c_second = twice(c_second)

@@ -153,6 +153,8 @@ def _compile(days: Days) -> None:
     first = next(iter(engine.batches(next(iter(days.values()))))).slice(0, 1000)
     partial = rollup([first, first], day=min(days), runtimes={})
     cell_table(merge([partial, partial]))
+    day = list(days)[1]
+    engine.roll_up_day(engine.Day(day, lambda other: [days[other]]), {})
 
 
 def _curves(days: Days) -> dict[str, float]:

@@ -32,7 +32,7 @@ def in_both(known: Any, asked: Any) -> Any:
 def _may_be_in(known: Any, asked: Any) -> Any:
     """The places in `asked` of values whose highest bits are those of one that `known` holds."""
     bits = 6
-    while 1 << bits < 16 * len(known):
+    while 1 << bits < 8 * len(known):
         bits += 1
     shift = np.uint64(64 - bits)
     marks = np.zeros(1 << bits - 6, np.uint64)

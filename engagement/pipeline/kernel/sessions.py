@@ -342,10 +342,11 @@ def roll(
     table = np.empty(table_size(most if with_people else 1), np.int32)
     persons = np.empty((most if with_people else 1) * PERSON, np.int64)
 
-    # results; people have room for all there may be, of which memory takes what is written
-    c_title, c_territory = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    c_second = np.empty(1024, np.int32)
-    c_values = np.empty((SERIES_COUNT, 1024), np.int32)
+    # results; there is room for what is likely, of which memory takes what is written
+    likely = max(1024, 2 * rows // 3)
+    c_title, c_territory = np.empty(likely, np.int32), np.empty(likely, np.int32)
+    c_second = np.empty(likely, np.int32)
+    c_values = np.empty((SERIES_COUNT, likely), np.int32)
     curves = 0
     p_title, out = np.empty(rows, np.int32), room_for(rows if with_people else 1)
     people = 0

@@ -17,6 +17,7 @@ from zipfile import ZipFile
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone as django_timezone
 
 from engagement import query
@@ -312,7 +313,9 @@ def _packed(show: Show, member: Membership, titles: list[int] | None) -> tuple[B
     """A bundle of January, in which the rows count a week and both episodes."""
     january = Window(DAY, DAY + 31 * DAY_)
     bundle = ask_bundle(membership=member, titles=titles, window=january, language="en")
-    assert build(bundle.pk)
+    # the lease is in this transaction alone, where no other connection can renew it
+    with override_settings(JOB_LEASE_SECONDS=900):
+        assert build(bundle.pk)
     bundle = Bundle.objects.get(pk=bundle.pk)
     with storage_of.open_stored(bundle.artefact.path) as file:
         return bundle, ZipFile(BytesIO(file.read()))

@@ -1,12 +1,110 @@
-"""Writing the audit trail: one record in the transaction of what it records."""
+"""Writing the audit trail: one record in the transaction of what it records.
+
+ACTIONS is the list of everything that is recorded; docs/audit.md says how the trail is kept.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from partners.models import AuditEvent, Partner, User
+
+ACTIONS: dict[str, str | Promise] = {
+    # --- reading ---
+    "numbers.read": _("read numbers"),
+    "list.read": _("read a list"),
+    "export.csv": _("exported a CSV file"),
+    "bundle.asked": _("asked for a bundle"),
+    "bundle.downloaded": _("downloaded a bundle"),
+    "bundle.cut": _("a download ended early"),
+    "bundle.mailed": _("a bundle's mail was sent"),
+    "bundle.purged": _("a bundle's file was removed"),
+    "bundle.restarted": _("queued a failed bundle again"),
+    "schedule.made": _("made a schedule"),
+    "schedule.changed": _("changed a schedule"),
+    "schedule.paused": _("paused a schedule"),
+    "schedule.resumed": _("resumed a schedule"),
+    "schedule.deleted": _("deleted a schedule"),
+    # --- grants and what they rest on ---
+    "grant.made": _("proposed a grant"),
+    "grant.proposed": _("proposed a grant of the sample"),
+    "grant.changed": _("changed a proposed grant"),
+    "grant.approved": _("approved a grant"),
+    "grant.revoked": _("revoked a grant"),
+    "grant.expiry_set": _("set the end of a grant"),
+    "grant.refreshed": _("a grant came to open other titles"),
+    "grant.removed": _("removed a proposed grant"),
+    "holding.added": _("added a holding"),
+    "holding.changed": _("changed a holding"),
+    "holding.removed": _("removed a holding"),
+    "consent.added": _("added a consent"),
+    "consent.changed": _("changed a consent"),
+    "consent.removed": _("removed a consent"),
+    "fan_set.added": _("added a fan set"),
+    "fan_set.changed": _("changed a fan set"),
+    "fan_set.removed": _("removed a fan set"),
+    "fan_set.version_added": _("added a version of a fan set"),
+    "title.added": _("added a title"),
+    "title.changed": _("changed a title"),
+    "title.removed": _("removed a title"),
+    "title_change.accepted": _("accepted a title's new parent or kind"),
+    "title_change.refused": _("refused a title's new parent or kind"),
+    # --- people ---
+    "invitation.sent": _("sent an invitation"),
+    "invitation.accepted": _("accepted an invitation"),
+    "invitation.removed": _("withdrew an invitation"),
+    "membership.added": _("added a member"),
+    "membership.changed": _("changed a member's role or limit"),
+    "membership.removed": _("removed a member"),
+    "partner.added": _("added a partner"),
+    "partner.changed": _("changed a partner"),
+    "partner.removed": _("removed a partner"),
+    "partner.suspended": _("suspended the partner"),
+    "partner.resumed": _("ended the partner's suspension"),
+    "user.added": _("added a person"),
+    "user.changed": _("changed a person"),
+    "user.removed": _("removed a person"),
+    "group.added": _("added a group of staff"),
+    "group.changed": _("changed a group of staff"),
+    "group.removed": _("removed a group of staff"),
+}
+"""Every action, and what it means. A new one is added here before it can be recorded."""
+
+SHOWN_TO_PARTNERS = frozenset(
+    {
+        "numbers.read",
+        "list.read",
+        "export.csv",
+        "bundle.asked",
+        "bundle.downloaded",
+        "bundle.cut",
+        "bundle.mailed",
+        "bundle.purged",
+        "schedule.made",
+        "schedule.changed",
+        "schedule.paused",
+        "schedule.resumed",
+        "schedule.deleted",
+        "grant.approved",
+        "grant.revoked",
+        "grant.expiry_set",
+        "invitation.sent",
+        "invitation.accepted",
+        "invitation.removed",
+        "membership.added",
+        "membership.changed",
+        "membership.removed",
+        "partner.suspended",
+        "partner.resumed",
+    }
+)
+"""What an owner reads of the own organisation. The rest (a grant that is only proposed, a
+holding, a group of staff) is the platform's own business.
+"""
 
 
 def record(
@@ -18,7 +116,12 @@ def record(
     request: HttpRequest | None = None,
     **detail: Any,
 ) -> None:
-    """Add one record. `detail` holds no metric values and no secrets."""
+    """Add one record. `detail` holds no metric values and no secrets.
+
+    Raises ValueError for an action that is not on the list.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"{action!r} is not on the list of what is recorded")
     AuditEvent.objects.create(
         action=action,
         actor=actor,

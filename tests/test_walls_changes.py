@@ -167,7 +167,7 @@ def test_the_api_tells_old_and_new_and_records_that_it_did(changed: Cast) -> Non
     assert sorted(answer, key=lambda c: (c["kind"], c["family"])) == [
         adjusted, {**restated, "family": "retention"}, {**restated, "family": "viewing"},
     ]  # fmt: skip
-    event = AuditEvent.objects.get(action="read", target="changes")
+    event = AuditEvent.objects.get(action="list.read", target="changes")
     assert (event.actor, event.partner, event.detail) == (
         changed.cleo.user, changed.cirrus, {"changes": 3},
     )  # fmt: skip

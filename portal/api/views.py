@@ -97,7 +97,7 @@ class Resource(PartnerView):
         asked, named = query_from(request.query_params.dict(), scope, title.pk, resource)
         result = query.run(asked if named else query.clip(asked, scope) or asked, scope)
         record(
-            "export.csv" if as_csv else "read",
+            "export.csv" if as_csv else "numbers.read",
             actor=membership.user,
             partner=membership.partner,
             target=f"{title.slug}/{resource}",
@@ -144,7 +144,7 @@ class Changes(PartnerView):
         slugs = {title.pk: title.slug for title in query.titles_in(scope)}
         changes = [change_json(slugs[c.title_id], c) for c in query.changes(scope)]
         record(
-            "read",
+            "list.read",
             actor=membership.user,
             partner=membership.partner,
             target="changes",

@@ -92,7 +92,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
     ]
     spot = _spot(request, moments)
     record(
-        "page.title",
+        "numbers.read",
         actor=membership.user,
         partner=membership.partner,
         target=found.slug,

@@ -258,7 +258,7 @@ def test_each_read_is_recorded_without_its_numbers(cast: Cast, alice: SignedIn) 
     alice.get(f"{API}film/viewing/?from=2026-01-01&until=2026-01-03")
     alice.get(f"{API}film/viewing/", headers={"accept": "text/csv"})
     events = list(AuditEvent.objects.filter(partner=cast.aurora, target="film/viewing"))
-    assert [e.action for e in reversed(events)] == ["read", "export.csv"]
+    assert [e.action for e in reversed(events)] == ["numbers.read", "export.csv"]
     assert events[1].detail == {
         "window": "2026-01-01..2026-01-02",
         "territory": None,

@@ -234,18 +234,18 @@ class Scope:
         self, title_id: int, families: Iterable[str], window: Window, territory: str | None
     ) -> tuple[Part, ...]:
         tuples = self.tuples(title_id, families)
-        everywhere = _merge(e.window.common(window) for e in tuples if ALL in e.territories)
+        everywhere = merge(e.window.common(window) for e in tuples if ALL in e.territories)
         if territory is not None:
-            windows = _merge(e.window.common(window) for e in tuples if e.reaches(territory))
+            windows = merge(e.window.common(window) for e in tuples if e.reaches(territory))
             return tuple(Part(territory, w) for w in windows)
         blocks = [Part(ALL, w) for w in everywhere]
         for code in sorted({t for e in tuples for t in e.territories} - {ALL}):
-            windows = _merge(e.window.common(window) for e in tuples if code in e.territories)
+            windows = merge(e.window.common(window) for e in tuples if code in e.territories)
             blocks += [Part(code, w) for w in _without(windows, everywhere)]
         return tuple(blocks)
 
 
-def _merge(windows: Iterable[Window | None]) -> list[Window]:
+def merge(windows: Iterable[Window | None]) -> list[Window]:
     """Touching and overlapping windows joined, in order."""
     merged: list[Window] = []
     for window in sorted(w for w in windows if w is not None):

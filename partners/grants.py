@@ -9,23 +9,72 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from engagement.models import Title
-from engagement.scope import EVER, Window
+from engagement.scope import ALL, EVER, Window
 from partners.audit import record
+from partners.blocks import NO_END, Box, Piece, Reach, between, held_within, reach_of
 from partners.models import Entitlement, Grant, Holding, Partner, User
 
 
 class GrantError(Exception):
     """A step that a grant's rules forbid, in words for the person who tried it."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What of a grant may be narrowed while it is approved; its end is set by `expire`."""
+
+    titles: frozenset[int]
+    families: frozenset[str]
+    territories: frozenset[str]
+    exits: frozenset[str]
+    data_from: date | None
+    data_until: date | None
+
+    @classmethod
+    def of(cls, grant: Grant) -> Terms:
+        return cls(
+            titles=frozenset(t.pk for t in grant.titles.all()),
+            families=frozenset(grant.families),
+            territories=frozenset(grant.territories),
+            exits=frozenset(grant.exits),
+            data_from=grant.data_from,
+            data_until=grant.data_until,
+        )
+
+    def beyond(self, other: Terms) -> list[str]:
+        """The names of the parts in which these terms reach beyond the others."""
+        mine, theirs = self.window, other.window
+        reaches = {
+            "titles": not self.titles <= other.titles,
+            "families": not self.families <= other.families,
+            "territories": ALL not in other.territories
+            and not self.territories <= other.territories,
+            "exits": not self.exits <= other.exits,
+            "data_from": mine[0] < theirs[0],
+            "data_until": mine[1] > theirs[1],
+        }
+        return [part for part, beyond in reaches.items() if beyond]
+
+    @property
+    def window(self) -> tuple[date, date]:
+        return self.data_from or EVER.since, self.data_until or EVER.until
+
+    @property
+    def is_empty(self) -> bool:
+        since, until = self.window
+        lists = (self.titles, self.families, self.territories, self.exits)
+        return not all(lists) or since >= until
 
 
 @dataclass(frozen=True)
@@ -41,38 +90,79 @@ class Opening:
     window: Window
     valid_from: datetime
     valid_until: datetime | None
+    replaces: UUID | None = None
 
 
-def opens(grant: Grant) -> list[Opening]:
-    """Every title the grant opens, in the order of their names.
+def opens(grant: Grant, terms: Terms | None = None) -> list[Opening]:
+    """Everything the grant opens, in the order of the titles' names.
 
     A title named in the grant is opened as it is; a series opens those of its children that
-    the partner holds. Staff see this list before they approve.
+    the partner holds, each in those territories and days that the holdings cover. Staff see
+    this list before they approve. `terms` asks what it would open under others than its own.
     """
-    named = {t.pk: t for t in grant.titles.all()}
-    found = {pk: (t, t) for pk, t in named.items()}
+    terms = terms or Terms.of(grant)
+    window = Window(*terms.window)
+    named = Title.objects.in_bulk(list(terms.titles))
     children = Title.objects.filter(
-        parent__in=[pk for pk, t in named.items() if t.kind == Title.Kind.SERIES],
-        pk__in=Holding.objects.filter(partner=grant.partner).values("title"),
-    )
-    for child in children:
-        assert child.parent_id is not None
-        found.setdefault(child.pk, (child, named[child.parent_id]))
-    window = Window(grant.data_from or EVER.since, grant.data_until or EVER.until)
+        parent__in=[pk for pk, t in named.items() if t.kind == Title.Kind.SERIES]
+    ).exclude(pk__in=named)
+    whole = [
+        (t, t, _in_order(grant.territories, terms.territories), window) for t in named.values()
+    ]
+    held = _holdings(grant.partner, children)
+    of_series = [
+        (child, named[child.parent_id], territories, part)
+        for child in children
+        if child.parent_id is not None
+        for territories, part in held_within(held[child.pk], terms.territories, window)
+    ]
     return [
         Opening(
             partner=grant.partner,
             title=title,
             through=through,
-            families=tuple(grant.families),
-            territories=tuple(grant.territories),
-            exits=tuple(grant.exits),
-            window=window,
+            families=_in_order(grant.families, terms.families),
+            territories=territories,
+            exits=_in_order(grant.exits, terms.exits),
+            window=part,
             valid_from=grant.valid_from,
             valid_until=grant.valid_until,
+            replaces=grant.replaces_id,
         )
-        for title, through in sorted(found.values(), key=lambda pair: pair[0].slug)
+        for title, through, territories, part in sorted(
+            (*whole, *of_series), key=lambda row: (row[0].slug, row[3], row[2])
+        )
     ]
+
+
+def _in_order(granted: list[str], left: frozenset[str]) -> tuple[str, ...]:
+    """In the grant's own order; territories beside a granted `*` come behind it."""
+    return (*(c for c in granted if c in left), *sorted(left - set(granted)))
+
+
+def _holdings(
+    partner: Partner, titles: Iterable[Title]
+) -> dict[int, list[tuple[list[str], date | None, date | None]]]:
+    held: dict[int, list[tuple[list[str], date | None, date | None]]] = {t.pk: [] for t in titles}
+    rows = Holding.objects.filter(partner=partner, title__in=list(held)).order_by("pk")
+    for holding in rows:
+        held[holding.title_id].append((holding.territories, holding.from_day, holding.until))
+    return held
+
+
+def reach(openings: Iterable[Opening]) -> Reach:
+    """What openings open, laid out to be compared (blocks.py)."""
+    return reach_of(
+        Piece(
+            o.partner.pk,
+            o.title.pk,
+            o.families,
+            o.exits,
+            o.territories,
+            Box(o.window, o.valid_from, o.valid_until or NO_END),
+        )
+        for o in openings
+    )
 
 
 def digest(openings: Iterable[Opening]) -> str:
@@ -87,10 +177,11 @@ def digest(openings: Iterable[Opening]) -> str:
             str(o.window),
             o.valid_from.timestamp(),
             o.valid_until and o.valid_until.timestamp(),
+            str(o.replaces),
         )
         for o in openings
     ]
-    return hashlib.sha256(repr(sorted(seen, key=lambda row: row[0])).encode()).hexdigest()
+    return hashlib.sha256(repr(sorted(map(repr, seen))).encode()).hexdigest()
 
 
 def propose(
@@ -112,6 +203,7 @@ def propose(
         data_until=grant.data_until and grant.data_until.isoformat(),
         valid_from=grant.valid_from.isoformat(),
         valid_until=grant.valid_until and grant.valid_until.isoformat(),
+        replaces=grant.replaces_id and str(grant.replaces_id),
         **({"before": before} if before else {}),
     )
 
@@ -122,16 +214,21 @@ def approve(
 ) -> None:
     """The second person's yes, to what they saw (`seen`, from `digest`).
 
-    Raises GrantError for the maker, when the grant is not proposed, or when it has come to open
-    something else than was seen.
+    A grant that replaces another ends that one in the same moment, so that there is no gap.
+    Raises GrantError for the maker, for one who may not approve, when the grant is not proposed,
+    when what it replaces has ended, or when it has come to open something else than was seen.
     """
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
     if grant.state != Grant.State.PROPOSED:
         raise GrantError(_("Only a proposed grant can be approved."))
     if grant.made_by_id == by.pk:
         raise GrantError(_("A grant is approved by somebody else than its maker."))
+    if not (by.is_staff and by.has_perm("partners.approve_grant")):
+        raise GrantError(_("You may not approve grants."))
     if seen is not None and seen != digest(opens(grant)):
         raise GrantError(_("What this grant opens has changed since you saw it. Look again."))
+    if grant.replaces_id is not None:
+        _end_replaced(grant.replaces_id, grant, by, request)
     grant.state = Grant.State.APPROVED
     grant.approved_by, grant.approved_at = by, Now()
     grant.save(update_fields=["state", "approved_by", "approved_at"])
@@ -144,7 +241,19 @@ def approve(
         request=request,
         contract=grant.contract_reference,
         titles=opened,
+        replaces=grant.replaces_id and str(grant.replaces_id),
     )
+
+
+def _end_replaced(pk: UUID, grant: Grant, by: User, request: HttpRequest | None) -> None:
+    """End what `grant` replaces: at once, or when the new one begins to be valid."""
+    old = Grant.objects.select_for_update().get(pk=pk)
+    if old.state != Grant.State.APPROVED:
+        raise GrantError(_("What this grant replaces is not approved any more. Make a new one."))
+    if grant.valid_from <= timezone.now():
+        revoke(old, by=by, request=request)
+    elif old.valid_until is None or old.valid_until > grant.valid_from:
+        expire(old, at=grant.valid_from, by=by, request=request)
 
 
 @transaction.atomic
@@ -165,6 +274,57 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
         request=request,
         contract=grant.contract_reference,
     )
+
+
+@transaction.atomic
+def narrow(grant: Grant, to: Terms, *, by: User, request: HttpRequest | None = None) -> None:
+    """Leave less of an approved grant open, at once and by one person.
+
+    Raises GrantError where anything would be wider than was approved (that needs a new grant,
+    which replaces this one), where nothing would be left (that is revoking), and when the grant
+    is not approved.
+    """
+    grant = Grant.objects.select_for_update().get(pk=grant.pk)
+    if grant.state != Grant.State.APPROVED:
+        raise GrantError(_("Only an approved grant can be narrowed."))
+    now = Terms.of(grant)
+    if to.is_empty:
+        raise GrantError(_("Nothing would be left. Revoke the grant instead."))
+    if wider := to.beyond(now):
+        raise GrantError(
+            _("This opens more than was approved (%(parts)s): make a new grant that replaces it.")
+            % {"parts": ", ".join(wider)}
+        )
+    grant.families = list(_in_order(grant.families, to.families))
+    grant.exits = list(_in_order(grant.exits, to.exits))
+    grant.territories = list(_in_order(grant.territories, to.territories))
+    grant.data_from, grant.data_until = to.data_from, to.data_until
+    grant.save(update_fields=["families", "exits", "territories", "data_from", "data_until"])
+    grant.titles.remove(*(now.titles - to.titles))
+    _write_entitlements(grant)
+    record(
+        "grant.narrowed",
+        actor=by,
+        partner=grant.partner,
+        target=grant.pk,
+        request=request,
+        contract=grant.contract_reference,
+        before=_told(now),
+        after=_told(to),
+    )
+
+
+def _told(terms: Terms) -> dict[str, object]:
+    """Terms as the audit trail keeps them."""
+    titles = Title.objects.filter(pk__in=terms.titles).order_by("slug")
+    return {
+        "titles": list(titles.values_list("slug", flat=True)),
+        "families": sorted(terms.families),
+        "territories": sorted(terms.territories),
+        "exits": sorted(terms.exits),
+        "data_from": terms.data_from and terms.data_from.isoformat(),
+        "data_until": terms.data_until and terms.data_until.isoformat(),
+    }
 
 
 @transaction.atomic
@@ -197,7 +357,7 @@ def expire(grant: Grant, *, at: datetime, by: User, request: HttpRequest | None 
 
 @dataclass(frozen=True)
 class Effect:
-    """One title that one grant has come to open, or has ceased to."""
+    """One title of which one grant has come to open something more, or has ceased to."""
 
     grant: Grant
     title: Title
@@ -231,10 +391,12 @@ def _refresh_one(pk: UUID, by: User | None, request: HttpRequest | None) -> list
     grant = Grant.objects.select_for_update().get(pk=pk)
     if grant.state != Grant.State.APPROVED:
         return []  # revoked while we waited for it
-    before = {e.title.slug: e.title for e in grant.entitlements.select_related("title")}
+    before = reach_of_rows(grant.entitlements.all())
     _write_entitlements(grant)
-    after = {e.title.slug: e.title for e in grant.entitlements.select_related("title")}
-    gained, lost = sorted(after.keys() - before), sorted(before.keys() - after)
+    change = between(before, reach_of_rows(grant.entitlements.all()))
+    titles = Title.objects.in_bulk({p.title_id for p in (*change.opens, *change.closes)})
+    gained = {titles[p.title_id].slug: titles[p.title_id] for p in change.opens}
+    lost = {titles[p.title_id].slug: titles[p.title_id] for p in change.closes}
     if gained or lost:
         record(
             "grant.refreshed",
@@ -243,12 +405,27 @@ def _refresh_one(pk: UUID, by: User | None, request: HttpRequest | None) -> list
             target=grant.pk,
             request=request,
             contract=grant.contract_reference,
-            gained=gained,
-            lost=lost,
+            gained=sorted(gained),
+            lost=sorted(lost),
         )
-    return [Effect(grant, after[s], True) for s in gained] + [
-        Effect(grant, before[s], False) for s in lost
+    return [Effect(grant, gained[s], True) for s in sorted(gained)] + [
+        Effect(grant, lost[s], False) for s in sorted(lost)
     ]
+
+
+def reach_of_rows(entitlements: Iterable[Entitlement]) -> Reach:
+    """What entitlements open, laid out to be compared (blocks.py)."""
+    return reach_of(
+        Piece(
+            e.partner_id,
+            e.title_id,
+            tuple(e.families),
+            tuple(e.exits),
+            tuple(e.territories),
+            Box(Window(e.data_from, e.data_until), e.valid_from, e.valid_until or NO_END),
+        )
+        for e in entitlements
+    )
 
 
 def _write_entitlements(grant: Grant) -> list[str]:
@@ -270,4 +447,4 @@ def _write_entitlements(grant: Grant) -> list[str]:
         )
         for o in openings
     )
-    return [o.title.slug for o in openings]
+    return sorted({o.title.slug for o in openings})

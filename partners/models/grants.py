@@ -8,8 +8,8 @@ from typing import Any, Self
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import ExpressionWrapper, F, Q
+from django.db.models.functions import JSONObject, Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -106,13 +106,18 @@ class Grant(models.Model):
     valid_from = models.DateTimeField(_("valid from"))
     valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
     contract_reference = models.CharField(_("contract reference"), max_length=200)
+    replaces = models.ForeignKey(
+        "self", models.PROTECT, related_name="replaced_by", null=True, blank=True,
+        verbose_name=_("replaces"),
+        help_text=_("An approved grant of the same partner that ends where this one begins."),
+    )  # fmt: skip
     state = models.CharField(
         _("state"), max_length=16, choices=State.choices, default=State.PROPOSED, editable=False
     )
     made_by = models.ForeignKey(
         User, models.PROTECT, related_name="+", editable=False, verbose_name=_("made by")
     )
-    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    made_at = models.DateTimeField(_("made at"), db_default=Now(), editable=False)
     approved_by = models.ForeignKey(
         User, models.PROTECT, related_name="+", null=True, editable=False,
         verbose_name=_("approved by"),
@@ -149,28 +154,53 @@ class Grant(models.Model):
                 condition=Q(valid_until__isnull=True) | Q(valid_from__lt=F("valid_until")),
                 name="grant_is_valid_for_a_while",
             ),
+            models.CheckConstraint(
+                condition=Q(replaces__isnull=True) | ~Q(replaces=F("id")),
+                name="grant_replaces_another",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.partner.slug} {self.contract_reference}"
 
 
+# What makes an entitlement live, whatever the exit: by the database clock.
+LIVE: dict[str, Q] = {
+    "approved": Q(grant__state=Grant.State.APPROVED),
+    "not revoked": Q(grant__revoked_at__isnull=True),
+    "begun": Q(valid_from__lte=Now()),
+    "not expired": Q(valid_until__isnull=True) | Q(valid_until__gt=Now()),
+    "not suspended": Q(partner__suspended_at__isnull=True),
+}
+
+
 class EntitlementQuerySet(models.QuerySet["Entitlement"]):
     def live(self, partner_id: uuid.UUID, exit: str) -> Self:
         """Approved, not revoked, partner not suspended, valid now by the database clock."""
-        return self.filter(
-            Q(valid_until__isnull=True) | Q(valid_until__gt=Now()),
-            partner_id=partner_id,
-            exits__contains=[exit],
-            valid_from__lte=Now(),
-            grant__state=Grant.State.APPROVED,
-            grant__revoked_at__isnull=True,
-            partner__suspended_at__isnull=True,
+        return self.filter(*LIVE.values(), partner_id=partner_id, exits__contains=[exit])
+
+    def explained(self, partner_id: uuid.UUID, exit: str) -> Self:
+        """Every entitlement of the partner, live or not, with what `live` asks of it.
+
+        Each row has `said`, by the name of the condition whether it is fulfilled.
+        """
+        asked = {**LIVE, "exit": Q(exits__contains=[exit])}
+        return self.filter(partner_id=partner_id).annotate(
+            said=JSONObject(
+                **{
+                    name: ExpressionWrapper(condition, output_field=models.BooleanField())
+                    for name, condition in asked.items()
+                }
+            )
         )
 
 
 class Entitlement(models.Model):
-    """One grant x title: what both walls read. Written by partners/grants.py alone."""
+    """What a grant opens of one title: what both walls read. Written by partners/grants.py alone.
+
+    One row; for a child of a granted series one for each set of territories and days that the
+    partner's holdings cover.
+    """
 
     grant = models.ForeignKey(Grant, models.CASCADE, related_name="entitlements")
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="entitlements")
@@ -189,7 +219,10 @@ class Entitlement(models.Model):
         verbose_name = _("entitlement")
         verbose_name_plural = _("entitlements")
         constraints = [
-            models.UniqueConstraint(fields=["grant", "title"], name="title_once_per_grant")
+            models.UniqueConstraint(
+                fields=["grant", "title", "territories", "data_from", "data_until"],
+                name="tuple_once_per_grant",
+            )
         ]
         indexes = [
             models.Index(fields=["partner", "title"], name="entitlement_of_partner"),

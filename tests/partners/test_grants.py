@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -11,7 +13,7 @@ from django.utils import timezone, translation
 
 from engagement.models import Ingest, Source, Title, TitleChange
 from partners import grants, title_changes
-from partners.models import AuditEvent, Entitlement, Grant, Holding, Partner
+from partners.models import AuditEvent, Entitlement, Grant, Holding, Partner, User
 from tests.cast import Cast
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -306,4 +308,271 @@ def test_approval_is_for_the_partner_that_was_seen(cast: Cast) -> None:
     grant.save()
     with pytest.raises(grants.GrantError, match="changed since"):
         grants.approve(grant, by=cast.sam, seen=seen)
+    assert open_now(grant) == []
+
+
+# -- what a series opens of a child that is held in part ------------------------------------------
+
+
+def rows(grant: Grant, slug: str) -> list[tuple[list[str], date, date]]:
+    found = grant.entitlements.filter(title__slug=slug)
+    return sorted(
+        found.values_list("territories", "data_from", "data_until"), key=lambda r: (r[1], r[0])
+    )
+
+
+def test_a_co_produced_series_opens_a_child_no_further_than_its_holdings(
+    cast: Cast, series: dict[str, Title]
+) -> None:
+    """Disjoint territories: each co-producer's grant for all opens its own part of the child."""
+    child = series["s-2"]
+    Holding.objects.filter(title=child).delete()
+    Holding.objects.create(partner=cast.aurora, title=child, territories=["CN", "HK"])
+    Holding.objects.create(
+        partner=cast.cirrus, title=child, territories=["SG"], from_day=date(2026, 3, 1)
+    )
+    ours = proposed(cast, series["s"], territories=["*"])
+    theirs = proposed(
+        cast,
+        series["s"],
+        partner=cast.cirrus,
+        territories=["CN", "SG"],
+        data_until=date(2026, 6, 1),
+    )
+    for grant in (ours, theirs):
+        grants.approve(grant, by=cast.sam)
+    assert rows(ours, "s-2") == [(["CN", "HK"], date.min, date.max)]
+    assert rows(ours, "s") == rows(ours, "s-1") == [(["*"], date.min, date.max)]
+    assert rows(theirs, "s-2") == [(["SG"], date(2026, 3, 1), date(2026, 6, 1))]
+    assert rows(theirs, "s-1") == []
+
+
+def test_a_childs_territories_may_be_held_for_different_days(
+    cast: Cast, series: dict[str, Title]
+) -> None:
+    """One tuple for each; holdings that touch are one: a row over both is the partner's."""
+    child, march, may = series["s-t"], date(2026, 3, 1), date(2026, 5, 1)
+    for territories, since, until in (
+        (["CN"], None, march), (["CN"], march, None), (["SG"], march, may),
+    ):  # fmt: skip
+        Holding.objects.create(
+            partner=cast.aurora, title=child, territories=territories, from_day=since, until=until
+        )
+    grant = proposed(cast, series["s"], territories=["CN", "SG", "MY"])
+    grants.approve(grant, by=cast.sam)
+    assert rows(grant, "s-t") == [(["CN"], date.min, date.max), (["SG"], march, may)]
+
+
+def test_a_child_named_in_the_grant_is_opened_as_the_grant_says(
+    cast: Cast, series: dict[str, Title]
+) -> None:
+    grant = proposed(cast, series["s"], series["s-2"], territories=["*"])
+    grants.approve(grant, by=cast.sam)
+    assert rows(grant, "s-2") == [(["*"], date.min, date.max)]
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"families": ["retention", "danmu"]},
+        {"exits": ["web", "export"]},
+        {"territories": ["CN", "SG"]},
+        {"territories": ["*"]},
+        {"data_from": date(2025, 12, 31)},
+        {"data_until": date(2026, 2, 2)},
+        {"valid_from": NOW - timedelta(seconds=1)},
+        {"valid_until": None},
+        {"partner": "borealis"},
+    ],
+    ids=str,
+)
+def test_the_database_refuses_an_entitlement_beyond_its_grant(
+    cast: Cast, beyond: dict[str, object]
+) -> None:
+    grant = proposed(
+        cast, cast.film, data_from=date(2026, 1, 1), data_until=date(2026, 2, 1),
+        valid_until=NOW + timedelta(days=900),
+    )  # fmt: skip
+    grants.approve(grant, by=cast.sam)
+    if "partner" in beyond:
+        beyond = {"partner": cast.borealis}
+    with pytest.raises(IntegrityError, match="beyond its grant"), transaction.atomic():
+        grant.entitlements.update(**beyond)
+    assert grant.entitlements.update(families=["retention"]) == 1
+
+
+def test_the_database_refuses_an_entitlement_to_a_child_that_is_not_held(
+    cast: Cast, series: dict[str, Title]
+) -> None:
+    grant = proposed(cast, series["s"], territories=["CN", "SG"])
+    grants.approve(grant, by=cast.sam)
+    of_a_child = grant.entitlements.filter(title=series["s-1"])
+    for other in (series["s-2"], cast.film):
+        with pytest.raises(IntegrityError, match="partner holds"), transaction.atomic():
+            of_a_child.update(title=other)
+    Holding.objects.filter(title=series["s-1"]).update(territories=["CN"], until=date(2026, 3, 1))
+    for beyond in ({"territories": ["CN", "SG"]}, {"data_until": date(2026, 3, 2)}):
+        fields = {"territories": ["CN"], "data_until": date(2026, 3, 1)}
+        with pytest.raises(IntegrityError, match="partner holds"), transaction.atomic():
+            of_a_child.update(**(fields | beyond))
+        assert of_a_child.update(**fields) == 1
+
+
+# -- narrowing and replacing ----------------------------------------------------------------------
+
+
+def test_one_person_narrows_an_approved_grant_and_it_bites_at_once(
+    cast: Cast, series: dict[str, Title]
+) -> None:
+    grant = proposed(
+        cast, series["s"], cast.film, families=["viewing", "danmu"], territories=["*"],
+        exits=["web", "api"],
+    )  # fmt: skip
+    grants.approve(grant, by=cast.sam)
+    to = replace(
+        grants.Terms.of(grant),
+        titles=frozenset({series["s"].pk}),
+        families=frozenset({"danmu"}),
+        territories=frozenset({"SG", "CN"}),
+        exits=frozenset({"web"}),
+        data_until=date(2026, 5, 1),
+    )
+    grants.narrow(grant, to, by=cast.stella)
+    assert [
+        (e.title.slug, e.families, e.territories, e.exits, e.data_until)
+        for e in grant.entitlements.order_by("title__slug")
+    ] == [(slug, ["danmu"], ["CN", "SG"], ["web"], date(2026, 5, 1)) for slug in ("s", "s-1")]
+    told = AuditEvent.objects.get(action="grant.narrowed")
+    assert (told.actor, told.partner, told.target) == (cast.stella, cast.aurora, str(grant.pk))
+    assert told.detail["before"]["families"] == ["danmu", "viewing"]
+    assert told.detail["after"]["titles"] == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("part", "wider"),
+    [
+        ("titles", lambda cast: {"titles": frozenset({cast.film.pk, cast.hidden.pk})}),
+        ("families", lambda cast: {"families": frozenset({"retention", "danmu"})}),
+        ("territories", lambda cast: {"territories": frozenset({"CN", "SG"})}),
+        ("territories", lambda cast: {"territories": frozenset({"*"})}),
+        ("exits", lambda cast: {"exits": frozenset({"web", "api"})}),
+        ("data_from", lambda cast: {"data_from": None}),
+        ("data_until", lambda cast: {"data_until": date(2026, 2, 2)}),
+    ],
+)
+def test_nothing_is_widened_by_narrowing(cast: Cast, part: str, wider: Any) -> None:
+    """Case 78: a widening after approval is a new grant."""
+    grant = proposed(cast, cast.film, data_from=date(2026, 1, 1), data_until=date(2026, 2, 1))
+    grants.approve(grant, by=cast.sam)
+    before = list(grant.entitlements.values())
+    with pytest.raises(grants.GrantError, match=rf"more than was approved \({part}\)"):
+        grants.narrow(grant, replace(grants.Terms.of(grant), **wider(cast)), by=cast.sam)
+    assert list(grant.entitlements.values()) == before
+
+
+def test_what_leaves_nothing_is_revoking_and_a_proposal_is_not_narrowed(cast: Cast) -> None:
+    grant = proposed(cast, cast.film)
+    terms = grants.Terms.of(grant)
+    with pytest.raises(grants.GrantError, match="Only an approved"):
+        grants.narrow(grant, terms, by=cast.stella)
+    grants.approve(grant, by=cast.sam)
+    for empty in (
+        {"families": frozenset()},
+        {"titles": frozenset()},
+        {"data_from": date(2026, 1, 1), "data_until": date(2026, 1, 1)},
+    ):
+        with pytest.raises(grants.GrantError, match="Nothing would be left"):
+            grants.narrow(grant, replace(terms, **empty), by=cast.stella)
+    assert open_now(grant) == ["film"]
+
+
+def test_what_the_shell_narrows_is_closed_until_it_is_written_anew(cast: Cast) -> None:
+    """Case 78: the database does not leave open what the grant no longer says."""
+    grant = proposed(cast, cast.film, cast.hidden, families=["retention", "danmu"])
+    grants.approve(grant, by=cast.sam)
+    Grant.objects.filter(pk=grant.pk).update(families=["danmu"])
+    assert open_now(grant) == []
+    grants.refresh([cast.film.pk])
+    assert open_now(grant) == ["film", "hidden"]
+    grant.titles.remove(cast.hidden)
+    assert open_now(grant) == []
+
+
+def test_a_widening_replaces_the_old_grant_on_approval_without_a_gap(cast: Cast) -> None:
+    old = cast.grants["shared"]
+    wider = proposed(cast, cast.shared, territories=["CN", "HK"], replaces=old)
+    assert open_now(old) == ["shared"]
+    grants.approve(wider, by=cast.sam)
+    old.refresh_from_db()
+    assert (old.state, open_now(old), open_now(wider)) == ("revoked", [], ["shared"])
+    told = AuditEvent.objects.get(action="grant.approved", target=str(wider.pk))
+    assert told.detail["replaces"] == str(old.pk)
+
+
+def test_a_replacement_that_begins_later_lets_the_old_grant_run_until_then(cast: Cast) -> None:
+    old, begins = cast.grants["shared"], timezone.now() + timedelta(days=3)
+    grants.approve(
+        proposed(cast, cast.shared, territories=["CN", "HK"], replaces=old, valid_from=begins),
+        by=cast.sam,
+    )
+    old.refresh_from_db()
+    assert (old.state, old.valid_until) == ("approved", begins)
+    assert list(old.entitlements.values_list("valid_until", flat=True)) == [begins]
+
+
+def test_what_has_ended_is_not_replaced(cast: Cast) -> None:
+    old = cast.grants["shared"]
+    wider = proposed(cast, cast.shared, replaces=old)
+    grants.revoke(old, by=cast.stella)
+    with pytest.raises(grants.GrantError, match="not approved any more"):
+        grants.approve(wider, by=cast.sam)
+    assert open_now(wider) == []
+
+
+def test_the_database_refuses_to_replace_another_partners_grant(cast: Cast) -> None:
+    with pytest.raises(IntegrityError, match="same partner"), transaction.atomic():
+        proposed(cast, cast.film, replaces=cast.grants["foreign"])
+
+
+# -- case 78: the second person, whichever way it is tried ----------------------------------------
+
+
+def test_nobody_hands_a_proposal_to_another_to_approve_it_themselves(cast: Cast) -> None:
+    """Case 78: made by one, its maker's name changed in the shell, approved by the same."""
+    grant = proposed(cast, cast.film)
+    for forged in ({"made_by": cast.sam}, {"made_at": NOW}):
+        with pytest.raises(IntegrityError, match="keeps its maker"), transaction.atomic():
+            Grant.objects.filter(pk=grant.pk).update(**forged)
+
+
+def test_a_grant_is_not_made_approved_nor_widened_in_its_approval(cast: Cast) -> None:
+    """Case 78: in the shell, past partners/grants.py."""
+    with pytest.raises(IntegrityError, match="begins as a proposal"), transaction.atomic():
+        proposed(cast, state="approved", approved_by=cast.sam, approved_at=NOW)
+    grant = proposed(cast, cast.film)
+    yes = {"state": "approved", "approved_by": cast.sam, "approved_at": NOW}
+    with pytest.raises(IntegrityError, match="as it was proposed"), transaction.atomic():
+        Grant.objects.filter(pk=grant.pk).update(**yes, territories=["*"])
+    assert Grant.objects.filter(pk=grant.pk).update(**yes) == 1
+
+
+def test_nothing_is_dated_back(cast: Cast) -> None:
+    """Case 78: when it was made, approved and revoked is the database's to say."""
+    began = timezone.now() - timedelta(minutes=1)
+    grant = proposed(cast, cast.film, made_at=NOW)
+    grants.approve(grant, by=cast.sam)
+    Grant.objects.filter(pk=grant.pk).update(state="revoked", revoked_by=cast.sam, revoked_at=NOW)
+    grant.refresh_from_db()
+    for at in (grant.made_at, grant.approved_at, grant.revoked_at):
+        assert began < at < timezone.now() + timedelta(minutes=1)
+
+
+def test_only_staff_who_may_approve_are_the_second_person(cast: Cast) -> None:
+    """Case 78: a member or staff without the right, by way of the shell or the API."""
+    grant = proposed(cast, cast.film)
+    clerk = User.objects.create_user("clerk@platform.example.com", is_staff=True)
+    cast.sam.is_active = False
+    for who in (cast.alice.user, clerk, cast.sam):
+        with pytest.raises(grants.GrantError, match="may not approve"):
+            grants.approve(grant, by=who)
     assert open_now(grant) == []

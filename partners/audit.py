@@ -86,6 +86,9 @@ ACTIONS: dict[str, str | Promise] = {
     "group.added": _("added a group of staff"),
     "group.changed": _("changed a group of staff"),
     "group.removed": _("removed a group of staff"),
+    # --- signing in ---
+    "second_factor.changed": _("changed their second factors"),
+    "second_factor.reset": _("removed the second factors of somebody who lost theirs"),
 }
 """Every action, and what it means. A new one is added here before it can be recorded."""
 

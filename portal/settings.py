@@ -48,6 +48,7 @@ def _kept_secret(name: str) -> str:
 SECRET_KEY = env.str("SECRET_KEY", default="") or (
     "unset" if PRODUCTION else _kept_secret("django.key")
 )
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # The database has three logins, and a process uses the one its command needs: the site and the
 # workers never hold the publisher's or the owner's.
@@ -150,6 +151,7 @@ INSTALLED_APPS = [
     "django_linear_migrations",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "axes",
     "csp",
     "django_htmx",
@@ -173,6 +175,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.web.second_factor.SecondFactorMiddleware",
     "portal.web.middleware.RoleMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -241,6 +244,16 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = BASE_URL.split(":", 1)[0]
+MFA_ADAPTER = "portal.web.second_factor_pages.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "portal.web.second_factor_pages.AuthenticateForm",
+    "reauthenticate": "portal.web.second_factor_pages.ReauthenticateForm",
+    "activate_totp": "portal.web.second_factor_pages.SetUpTOTPForm",
+}
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 10
+FRESH_SECOND_FACTOR_SECONDS = env.int("FRESH_SECOND_FACTOR_SECONDS", default=900)
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from partners.models import User
 from tests.background import Background, Broker, Mailbox
 from tests.cast import Cast, make_cast
 
@@ -65,14 +67,22 @@ def signed_in() -> type[SignedIn]:
 
 
 class SignedIn(Client):
-    """A browser in which `user` has signed in. Speaks English unless told otherwise."""
+    """A browser in which `user` has signed in. Speaks English unless told otherwise.
 
-    def __init__(self, user: object, language: str = "en") -> None:
+    Its session showed a second factor `shown_ago` seconds ago; None for never.
+    """
+
+    def __init__(self, user: User, language: str = "en", shown_ago: float | None = 0) -> None:
         super().__init__(headers={"accept-language": language})
-        self.force_login(
-            user,  # type: ignore[arg-type]
-            backend="allauth.account.auth_backends.AuthenticationBackend",
-        )
+        user.refresh_from_db(fields=["session_epoch"])  # PostgreSQL raises it with the rights
+        self.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        if shown_ago is not None:
+            session = self.session
+            session["account_authentication_methods_user"] = str(user.pk)
+            session["account_authentication_methods"] = [
+                {"method": "mfa", "at": time.time() - shown_ago}
+            ]
+            session.save()
 
 
 @pytest.fixture

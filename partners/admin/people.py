@@ -98,7 +98,7 @@ class PartnerAdmin(AuditedAdmin):
     list_display = ("name_shown", "slug", "state", "members_n", "titles_n", "proposed_n")
     list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
     search_fields = ("slug", "name_zh", "name_en")
-    fields = ("slug", "name_zh", "name_en", "suspended_at")
+    fields = ("slug", "name_zh", "name_en", "requires_mfa", "suspended_at")
     actions = ("suspend", "resume")
 
     def partner_of(self, obj: Partner) -> Partner:

@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -46,6 +47,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("platform staff"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    """Part of what a session is checked by: raising it ends every session of the user."""
 
     objects = UserManager()
     USERNAME_FIELD = "email"
@@ -59,6 +62,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What Django compares at each request: the password as stored, and the epoch."""
+        return salted_hmac(
+            "partners.User.session",
+            f"{self.session_epoch}:{self.password}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
     def get_full_name(self) -> str:
         return self.name or self.email
@@ -82,6 +94,11 @@ class Partner(models.Model):
     name_en = models.CharField(_("English name"), max_length=200, blank=True)
     suspended_at = models.DateTimeField(
         _("suspended"), null=True, blank=True, help_text=_("Closes every exit at once.")
+    )
+    requires_mfa = models.BooleanField(
+        _("asks for a second factor"),
+        default=False,
+        help_text=_("Every member must set one up before any page opens."),
     )
     members = models.ManyToManyField(User, through="Membership", related_name="partners")
 

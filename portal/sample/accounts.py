@@ -11,6 +11,9 @@ import os
 import secrets
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.utils import decrypt
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
@@ -35,15 +38,25 @@ def sample_password() -> str:
 
 
 def create_people() -> None:
-    """Partners with their members, and the two of the staff, all able to sign in."""
+    """Partners with their members, and the two of the staff, all able to sign in.
+
+    Staff have an authenticator app already, whose codes the demo prints.
+    """
     password = make_password(sample_password())  # hashed once: it is meant to be slow
     for person in STAFF:
-        _user(person.email, person.name, password, is_staff=True, is_superuser=True)
+        user = _user(person.email, person.name, password, is_staff=True, is_superuser=True)
+        TOTP.activate(user, generate_totp_secret())
     for spec in PARTNERS:
         partner = Partner.objects.create(slug=spec.slug, name_zh=spec.name_zh, name_en=spec.name_en)
         for member in spec.members:
             user = _user(member.email, member.name, password, language=member.language)
             Membership.objects.create(user=user, partner=partner, role=member.role)
+
+
+def totp_secrets() -> dict[str, str]:
+    """The secret of each person's authenticator app, by e-mail: what the demo tells."""
+    rows = Authenticator.objects.filter(type=Authenticator.Type.TOTP).select_related("user")
+    return {row.user.email: decrypt(row.data["secret"]) for row in rows}
 
 
 def _user(email: str, name: str, password: str, **fields: object) -> User:

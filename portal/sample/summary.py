@@ -11,7 +11,7 @@ from engagement.models import Title
 from engagement.roles import STAFF as STAFF_ROLE
 from engagement.roles import acting_as
 from partners.models import Entitlement, Partner
-from portal.sample.accounts import sample_password
+from portal.sample.accounts import sample_password, totp_secrets
 from portal.sample.catalogue import TITLES
 from portal.sample.platform import PARTNERS, STAFF
 from reports.models import Artefact
@@ -32,13 +32,15 @@ def demo_summary() -> dict[str, Any]:
 
 
 def _accounts() -> list[dict[str, Any]]:
-    shared = {"password": sample_password(), "totp_secret": None}
-    staff = [
-        {"email": s.email, **shared, "kind": "staff", "partner": None, "role": s.role}
-        for s in STAFF
-    ]
+    secrets = totp_secrets()
+
+    def account(email: str, **about: str | None) -> dict[str, Any]:
+        own = {"email": email, "password": sample_password(), "totp_secret": secrets.get(email)}
+        return {**own, **about}
+
+    staff = [account(s.email, kind="staff", partner=None, role=s.role) for s in STAFF]
     members = [
-        {"email": m.email, **shared, "kind": "member", "partner": p.slug, "role": m.role}
+        account(m.email, kind="member", partner=p.slug, role=m.role)
         for p in PARTNERS
         for m in p.members
     ]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.core import context as allauth_context
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import ngettext_lazy
+
+from partners.second_factors import factors_of, signs_in
+from portal.web.second_factor import is_fresh
 
 # Django 5.2 says this without a Chinese translation: named here, our own catalogue has one.
 _TOO_SHORT = ngettext_lazy(
@@ -36,3 +42,21 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         context["current_site"] = None
         context["PORTAL_NAME"] = settings.PORTAL_NAME  # a subject is rendered without the request
         super().send_mail(template_prefix, email, context)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """A sign-in or confirmation of a short while ago need not be repeated.
+
+        It counts by the second factor where there is one, else by the password.
+        """
+        request = allauth_context.request
+        if signs_in(factors_of(request.user)):
+            return not is_fresh(request)
+        records = get_authentication_records(request, request.user)
+        at = max((float(r["at"]) for r in records), default=0.0)
+        return bool(time.time() - at >= settings.FRESH_SECOND_FACTOR_SECONDS)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Who has a second factor confirms by it: the password alone is a weaker door."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_factor = [m for m in methods if m["id"] != "reauthenticate"]
+        return by_factor or methods

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.login import record_authentication
 from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.password_validation import (
@@ -80,6 +81,7 @@ def _accept(request: HttpRequest, found: Invitation, token: str) -> HttpResponse
             request=request,
         )
         login(request, user, backend=_BACKEND)
+        record_authentication(request, user, "password")
         return redirect("home")
     return render(
         request,

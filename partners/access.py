@@ -44,7 +44,7 @@ def scope_for(
     *,
     delivered: bool = False,
 ) -> Scope:
-    """What `actor` may see through `exit` now: live entitlements ∩ limit ∩ role.
+    """What `actor` may see through `exit` now: live entitlements ∩ limit ∩ role ∩ credential.
 
     `titles` narrows to these title ids. `delivered` is for a bundle made for the actor, which
     a viewer may receive although they may not export. Narrowed to a series, the scope knows of
@@ -54,9 +54,12 @@ def scope_for(
     if member is None:
         return Scope(actor.partner_id, exit)
     exits = _ROLE_EXITS[Membership.Role(member.role)] | (_DELIVERED_EXITS if delivered else set())
-    if exit not in exits:
+    token = actor.credential
+    if exit not in exits or (token is not None and exit not in token.exits):
         return Scope(actor.partner_id, exit)
     entitlements = Entitlement.objects.live(actor.partner_id, exit)
+    if token is not None:  # a file by token leaves by both exits: the tuple grants both
+        entitlements = entitlements.filter(exits__contains=["api"])
     asked = _asked(titles, member.limit_titles)
     if asked is not None:
         entitlements = entitlements.filter(
@@ -67,7 +70,7 @@ def scope_for(
         Entitled(
             grant_id=e.grant_id,
             title_id=e.title_id,
-            families=_limited(e.families, member.limit_families),
+            families=_limited(e.families, member.limit_families, token.families if token else None),
             territories=frozenset(e.territories),
             window=Window(e.data_from, e.data_until),
         )
@@ -113,5 +116,5 @@ def _asked(titles: Iterable[int] | None, limit: list[int] | None) -> frozenset[i
     return frozenset(titles) if limit is None else frozenset(titles) & frozenset(limit)
 
 
-def _limited(families: list[str], limit: list[str] | None) -> frozenset[str]:
-    return frozenset(families) if limit is None else frozenset(families) & frozenset(limit)
+def _limited(families: list[str], *limits: list[str] | None) -> frozenset[str]:
+    return frozenset(families).intersection(*(limit for limit in limits if limit is not None))

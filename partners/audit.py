@@ -75,6 +75,10 @@ ACTIONS: dict[str, str | Promise] = {
     "membership.added": _("added a member"),
     "membership.changed": _("changed a member's role or limit"),
     "membership.removed": _("removed a member"),
+    "credential.made": _("made a credential"),
+    "credential.rotated": _("replaced a credential"),
+    "credential.revoked": _("revoked a credential"),
+    "credential.refused": _("a token was refused"),
     "partner.added": _("added a partner"),
     "partner.changed": _("changed a partner"),
     "partner.removed": _("removed a partner"),
@@ -128,6 +132,10 @@ SHOWN_TO_PARTNERS = frozenset(
         "membership.added",
         "membership.changed",
         "membership.removed",
+        "credential.made",
+        "credential.rotated",
+        "credential.revoked",
+        "credential.refused",
         "partner.suspended",
         "partner.resumed",
     }
@@ -148,10 +156,14 @@ def record(
 ) -> None:
     """Add one record. `detail` holds no metric values and no secrets.
 
-    Raises ValueError for an action that is not on the list.
+    What a program did by a token says which, by its first characters. Raises ValueError for an
+    action that is not on the list.
     """
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not on the list of what is recorded")
+    credential = getattr(request, "credential", None)
+    if credential is not None:
+        detail["credential"] = credential.prefix
     AuditEvent.objects.create(
         action=action,
         actor=actor,

@@ -20,6 +20,7 @@ SAMPLES = {
     "resource": "viewing",
     "id": UNKNOWN,
     "token": "no-such-token",
+    "pk": "1",
     "uidb36": "1",
     "key": "no-such-key",
 }

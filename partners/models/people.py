@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -14,6 +14,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from partners.models.credentials import Credential
 
 
 class UserManager(BaseUserManager["User"]):
@@ -121,13 +124,17 @@ class Partner(models.Model):
 class Membership(models.Model):
     """A user's place in one partner: a role, and a limit that only narrows.
 
-    A limit that is null does not narrow; an empty one leaves nothing.
+    A limit that is null does not narrow; an empty one leaves nothing. `credential` is no column:
+    partners/credentials.py sets it on the member for whom a token acts, and every scope made for
+    that member is narrowed to the token's.
     """
 
     class Role(models.TextChoices):
         OWNER = "owner", _("owner")
         ANALYST = "analyst", _("analyst")
         VIEWER = "viewer", _("viewer")
+
+    credential: Credential | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(

@@ -42,7 +42,7 @@ class Bundles(PartnerView):
     )
     def post(self, request: Request, partner: str) -> Response:
         membership = self.membership(request)
-        if not may_order(membership):
+        if not _may_ask(membership):
             raise ExportNotGranted
         asked = BundleAsked(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -78,6 +78,14 @@ class Schedules(PartnerView):
     def get(self, request: Request, partner: str) -> Response:
         schedules = schedules_of(self.membership(request))
         return Response({"schedules": [schedule_json(s) for s in schedules]})
+
+
+def _may_ask(membership: Membership) -> bool:
+    """A bundle holds all that its recipient may export: a token for less may not order it."""
+    token = membership.credential
+    if token is not None and ("export" not in token.exits or token.families is not None):
+        return False
+    return may_order(membership)
 
 
 def bundle_json(membership: Membership, bundle: Bundle) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The REST endpoints: the same query values and the same `run` as every other exit.
 
-JSON by session is the `web` exit; a file answer (CSV) is `export`.
+JSON by session is the `web` exit, by token `api`; a file answer (CSV) is `export`.
 """
 
 from __future__ import annotations
@@ -60,21 +60,25 @@ class PartnerView(APIView):
             raise Refused
         return membership
 
+    def scope(self, request: Request) -> Scope:
+        """What may be read as JSON by whoever asks."""
+        membership = self.membership(request)
+        return scope_for(membership, "web" if membership.credential is None else "api")
+
 
 class Titles(PartnerView):
     @extend_schema(
         operation_id="titles_list", responses=TitleList, summary="The titles granted to the partner"
     )
     def get(self, request: Request, partner: str) -> Response:
-        membership = self.membership(request)
-        scope = scope_for(membership, "web")
+        scope = self.scope(request)
         return Response({"titles": [title_json(scope, pk) for pk in query.titles_in(scope)]})
 
 
 class Title(PartnerView):
     @extend_schema(operation_id="titles_get", responses=TitleList, summary="One title")
     def get(self, request: Request, partner: str, slug: str) -> Response:
-        scope = scope_for(self.membership(request), "web")
+        scope = self.scope(request)
         return Response({"titles": [title_json(scope, title_for(scope, slug))]})
 
 
@@ -90,7 +94,7 @@ class Resource(PartnerView):
     def get(self, request: Request, partner: str, slug: str, resource: str) -> HttpResponse:
         membership = self.membership(request)
         as_csv = request.accepted_renderer.format == "csv"
-        scope = scope_for(membership, "web")
+        scope = self.scope(request)
         title = title_for(scope, slug)
         if as_csv:
             scope = self._export_scope(membership, scope, title.pk, resource)
@@ -111,10 +115,10 @@ class Resource(PartnerView):
         return Response(result_json(membership, title, scope, result))
 
     def _export_scope(
-        self, membership: Membership, web: Scope, title_id: int, resource: str
+        self, membership: Membership, read: Scope, title_id: int, resource: str
     ) -> Scope:
         asked = query.resource_for(resource)
-        query.families_of(asked, web, title_id)
+        query.families_of(asked, read, title_id)
         export = scope_for(membership, "export")
         try:
             query.families_of(asked, export, title_id)
@@ -128,7 +132,7 @@ class Releases(PartnerView):
         operation_id="releases_list", responses=ReleaseList, summary="What the numbers were made of"
     )
     def get(self, request: Request, partner: str) -> Response:
-        scope = scope_for(self.membership(request), "web")
+        scope = self.scope(request)
         return Response({"releases": query.releases(scope)})
 
 
@@ -140,7 +144,7 @@ class Changes(PartnerView):
     )
     def get(self, request: Request, partner: str) -> Response:
         membership = self.membership(request)
-        scope = scope_for(membership, "web")
+        scope = self.scope(request)
         slugs = {title.pk: title.slug for title in query.titles_in(scope)}
         changes = [change_json(slugs[c.title_id], c) for c in query.changes(scope)]
         record(

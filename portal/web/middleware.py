@@ -17,6 +17,9 @@ from django.utils.cache import patch_cache_control
 
 from engagement.roles import PARTNER, STAFF, WEB, acting_as, become
 from partners.access import membership_for
+from partners.credentials import keep_use
+from partners.models import Membership
+from portal.api import bearer
 
 _WITHOUT_DATABASE = ("/healthz", "/static/")
 
@@ -32,6 +35,8 @@ class RoleMiddleware:
             response = self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)
+        if hasattr(request, "credential"):
+            keep_use(request.credential)
         if not request.path_info.startswith("/static/"):
             patch_cache_control(response, private=True, no_store=True)
         return response
@@ -42,21 +47,34 @@ class RoleMiddleware:
         view: Callable[..., HttpResponseBase],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> None:
+    ) -> HttpResponse | None:
         match = request.resolver_match
         assert match is not None
+        if match.namespaces[:1] == ["api"] and match.url_name != "nothing":
+            refused = bearer.enter(request)
+            if refused is not None:
+                return refused
         if "partner" in kwargs and match.namespaces[:1] != ["admin"]:
             self._enter_partner(request, kwargs)
         elif match.namespaces[:1] == ["admin"] and request.user.is_staff:
             become(STAFF)
+        return None
 
     def _enter_partner(self, request: HttpRequest, kwargs: dict[str, Any]) -> None:
         """The one door to a partner's URLs: a member of a partner that is not suspended."""
         if not request.user.is_authenticated:
             return  # the view asks for sign-in before it looks at anything
-        membership = membership_for(request.user, kwargs["partner"])
+        membership = _membership(request, kwargs["partner"])
         if membership is None:
             raise Http404
         request.membership = membership  # type: ignore[attr-defined]
         request.partner = membership.partner  # type: ignore[attr-defined]
         become(PARTNER, partner_id=membership.partner_id)
+
+
+def _membership(request: HttpRequest, partner_slug: str) -> Membership | None:
+    """The place of whoever asks in the partner of the URL: a token has one partner only."""
+    credential = getattr(request, "credential", None)
+    if credential is None:
+        return membership_for(request.user, partner_slug)  # type: ignore[arg-type]
+    return credential.maker if credential.partner.slug == partner_slug else None

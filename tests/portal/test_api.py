@@ -222,7 +222,7 @@ def test_without_sign_in_every_partner_looks_the_same(cast: Cast) -> None:
     assert len(answers) == 1
     [(status, body)] = answers
     assert status == 401
-    assert b'"code":"not_authenticated"' in body
+    assert b'"code": "not_authenticated"' in body
 
 
 def test_releases_are_those_of_the_titles_in_scope(cast: Cast, alice: SignedIn) -> None:

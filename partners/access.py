@@ -26,7 +26,7 @@ _DELIVERED_EXITS = frozenset({"export", "email"})
 def membership_for(user: User, partner_slug: str) -> Membership | None:
     """The user's place in the partner; None where there is none or either is closed."""
     return (
-        Membership.objects.select_related("partner", "user")
+        Membership.objects.select_related("partner__identity_provider", "user")
         .filter(
             user_id=user.pk,
             user__is_active=True,

@@ -93,6 +93,14 @@ ACTIONS: dict[str, str | Promise] = {
     # --- signing in ---
     "second_factor.changed": _("changed their second factors"),
     "second_factor.reset": _("removed the second factors of somebody who lost theirs"),
+    "single_sign_on.bound": _("was bound to a subject of the organisation's sign-in"),
+    "single_sign_on.refused": _("a sign-in through the organisation was refused"),
+    "identity_provider.added": _("set up an organisation's sign-in"),
+    "identity_provider.changed": _("changed an organisation's sign-in"),
+    "identity_provider.removed": _("removed an organisation's sign-in"),
+    "claimed_domain.added": _("entered a domain as an organisation's"),
+    "claimed_domain.verified": _("verified a domain as an organisation's"),
+    "claimed_domain.removed": _("removed an organisation's domain"),
 }
 """Every action, and what it means. A new one is added here before it can be recorded."""
 
@@ -138,6 +146,13 @@ SHOWN_TO_PARTNERS = frozenset(
         "credential.refused",
         "partner.suspended",
         "partner.resumed",
+        "single_sign_on.bound",
+        "single_sign_on.refused",
+        "identity_provider.added",
+        "identity_provider.changed",
+        "identity_provider.removed",
+        "claimed_domain.verified",
+        "claimed_domain.removed",
     }
 )
 """What an owner reads of the own organisation. The rest (a grant that is only proposed, a

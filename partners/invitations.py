@@ -148,9 +148,26 @@ def join(token: str, *, user: User, request: HttpRequest | None = None) -> User:
     return user
 
 
+@transaction.atomic
+def enter_invited(partner: Partner, user: User, *, request: HttpRequest | None = None) -> None:
+    """Use the open invitation of the login's own address to the partner, without its link: the
+    partner's own provider vouches for the address. Raises InvitationError."""
+    invitation = Invitation.objects.filter(
+        partner=partner,
+        email__iexact=user.email,
+        accepted_at__isnull=True,
+        expires_at__gt=Now(),
+        partner__suspended_at__isnull=True,
+    ).first()
+    _enter(_use_up(invitation), user, request)
+
+
 def _claim(token: str) -> Invitation:
-    """Use the invitation up, once, whoever else holds the link."""
-    invitation = open_invitation(token)
+    return _use_up(open_invitation(token))
+
+
+def _use_up(invitation: Invitation | None) -> Invitation:
+    """Once, whoever else holds the link."""
     if invitation is None:
         raise InvitationError
     claimed = Invitation.objects.filter(

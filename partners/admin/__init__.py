@@ -1,5 +1,25 @@
 """The staff's pages: partners and people, grants and holdings, titles, the audit trail."""
 
-from partners.admin import audit, consents, fansets, grants, holdings, people, titles, users
+from partners.admin import (
+    audit,
+    consents,
+    fansets,
+    grants,
+    holdings,
+    people,
+    single_sign_on,
+    titles,
+    users,
+)
 
-__all__ = ["audit", "consents", "fansets", "grants", "holdings", "people", "titles", "users"]
+__all__ = [
+    "audit",
+    "consents",
+    "fansets",
+    "grants",
+    "holdings",
+    "people",
+    "single_sign_on",
+    "titles",
+    "users",
+]

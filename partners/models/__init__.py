@@ -2,14 +2,18 @@ from partners.models.audit import AuditEvent
 from partners.models.credentials import Credential
 from partners.models.grants import Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
+from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, IdentityProvider
 
 __all__ = [
     "AuditEvent",
+    "ClaimedDomain",
     "Consent",
     "Credential",
     "Entitlement",
+    "ExternalIdentity",
     "Grant",
     "Holding",
+    "IdentityProvider",
     "Invitation",
     "Membership",
     "Partner",

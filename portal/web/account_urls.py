@@ -13,6 +13,7 @@ from allauth.mfa.webauthn import views as passkeys
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
+from portal.web import single_sign_on
 from portal.web.invitation import invitation
 from portal.web.second_factor_pages import confirm, only_by_factor, own_factors
 
@@ -43,6 +44,9 @@ urlpatterns = [
         views.password_reset_from_key_done,
         name="account_reset_password_from_key_done",
     ),
+    path("single-sign-on/", single_sign_on.ask, name="single_sign_on_ask"),
+    path("single-sign-on/<uuid:id>/", single_sign_on.start, name="single_sign_on"),
+    path("single-sign-on/<uuid:id>/back/", single_sign_on.finish, name="single_sign_on_back"),
     path("invitation/<str:token>/", invitation, name="invitation"),
     path(_FACTORS, mfa.index, name="mfa_index"),
     path(_FACTORS + "sign-in/", mfa.authenticate, name="mfa_authenticate"),

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import ngettext_lazy
 
 from partners.second_factors import factors_of, signs_in
+from partners.single_sign_on import password_is_closed, provider_of, sign_in_address
 from portal.web.second_factor import is_fresh
 
 # Django 5.2 says this without a Chinese translation: named here, our own catalogue has one.
@@ -42,6 +43,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         context["current_site"] = None
         context["PORTAL_NAME"] = settings.PORTAL_NAME  # a subject is rendered without the request
         super().send_mail(template_prefix, email, context)
+
+    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
+        """Where no password opens anything, the mail says where the sign-in is instead."""
+        if password_is_closed(user):
+            provider = provider_of(user)
+            context = {**context, "instead": provider and sign_in_address(provider)}
+            self.send_mail("account/email/single_sign_on", email, context)
+        else:
+            super().send_password_reset_mail(user, email, context)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A sign-in or confirmation of a short while ago need not be repeated.

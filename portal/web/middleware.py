@@ -19,7 +19,9 @@ from engagement.roles import PARTNER, STAFF, WEB, acting_as, become
 from partners.access import membership_for
 from partners.credentials import keep_use
 from partners.models import Membership
+from partners.single_sign_on import opens
 from portal.api import bearer
+from portal.web.single_sign_on import sign_in_elsewhere, ways
 
 _WITHOUT_DATABASE = ("/healthz", "/static/")
 
@@ -55,21 +57,27 @@ class RoleMiddleware:
             if refused is not None:
                 return refused
         if "partner" in kwargs and match.namespaces[:1] != ["admin"]:
-            self._enter_partner(request, kwargs)
+            return self._enter_partner(request, kwargs)
         elif match.namespaces[:1] == ["admin"] and request.user.is_staff:
             become(STAFF)
         return None
 
-    def _enter_partner(self, request: HttpRequest, kwargs: dict[str, Any]) -> None:
-        """The one door to a partner's URLs: a member of a partner that is not suspended."""
+    def _enter_partner(self, request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
+        """The one door to a partner's URLs: a member of a partner that is not suspended.
+
+        An answer where the member's session was not signed in by a way that opens the partner.
+        """
         if not request.user.is_authenticated:
-            return  # the view asks for sign-in before it looks at anything
+            return None  # the view asks for sign-in before it looks at anything
         membership = _membership(request, kwargs["partner"])
         if membership is None:
             raise Http404
+        if not hasattr(request, "credential") and not opens(ways(request), membership.partner):
+            return sign_in_elsewhere(request, membership.partner)
         request.membership = membership  # type: ignore[attr-defined]
         request.partner = membership.partner  # type: ignore[attr-defined]
         become(PARTNER, partner_id=membership.partner_id)
+        return None
 
 
 def _membership(request: HttpRequest, partner_slug: str) -> Membership | None:

@@ -19,18 +19,26 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from partners.models import User
 from partners.second_factors import required_of
+from partners.single_sign_on import may_change_sign_in
 from portal.errors import error_body
+from portal.web.single_sign_on import vouched, ways
 
 View = Callable[..., HttpResponseBase]
 
 FRESH = {
+    "partners_claimeddomain_add",
+    "partners_claimeddomain_delete",
+    "partners_claimeddomain_verify",
+    "partners_identityprovider_add",
+    "partners_identityprovider_change",
+    "partners_identityprovider_delete",
     "auth_group_add",
     "auth_group_change",
     "auth_group_delete",
@@ -64,6 +72,19 @@ OPEN = {
     "second_factor_confirm",
 }
 """What is open to a person who must still set up, or show, a second factor."""
+
+
+CHANGES = {
+    "account_change_password",
+    "account_set_password",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "mfa_deactivate_totp",
+    "mfa_generate_recovery_codes",
+    "mfa_remove_webauthn",
+    "mfa_view_recovery_codes",
+}
+"""What changes how somebody signs in, or shows it."""
 
 
 def proven_at(request: HttpRequest) -> float | None:
@@ -113,9 +134,13 @@ class SecondFactorMiddleware:
         match = request.resolver_match
         assert match is not None
         user = request.user
-        if match.view_name in OPEN or not isinstance(user, User):
+        if not isinstance(user, User):
             return None
-        if proven_at(request) is None and required_of(user):
+        if match.view_name in CHANGES and not may_change_sign_in(ways(request), user):
+            return render(request, "account/single_sign_on_keeps.html", status=403)
+        if match.view_name in OPEN:
+            return None
+        if proven_at(request) is None and not vouched(request) and required_of(user):
             return ask_again(request)
         if match.namespaces[:1] == ["admin"] and match.url_name in FRESH and not is_fresh(request):
             return ask_again(request)

@@ -101,6 +101,8 @@ ACTIONS: dict[str, str | Promise] = {
     "claimed_domain.added": _("entered a domain as an organisation's"),
     "claimed_domain.verified": _("verified a domain as an organisation's"),
     "claimed_domain.removed": _("removed an organisation's domain"),
+    # --- the trail itself ---
+    "audit.restored": _("the database was restored from a backup"),
 }
 """Every action, and what it means. A new one is added here before it can be recorded."""
 
@@ -157,6 +159,31 @@ SHOWN_TO_PARTNERS = frozenset(
 )
 """What an owner reads of the own organisation. The rest (a grant that is only proposed, a
 holding, a group of staff) is the platform's own business.
+"""
+
+TAKES_AWAY = frozenset(
+    {
+        "grant.revoked",
+        "grant.narrowed",
+        "grant.expiry_set",
+        "grant.refreshed",
+        "partner.suspended",
+        "membership.removed",
+        "membership.changed",
+        "user.changed",
+        "user.removed",
+        "holding.changed",
+        "holding.removed",
+        "consent.changed",
+        "consent.removed",
+        "title_change.accepted",
+        "invitation.removed",
+        "group.changed",
+        "group.removed",
+    }
+)
+"""What may take a right away. The anchor holds these, and partners/revocations.py knows how each
+is done again after a restore.
 """
 
 

@@ -428,6 +428,11 @@ def reach_of_rows(entitlements: Iterable[Entitlement]) -> Reach:
     )
 
 
+def close_titles(grant: UUID, slugs: Iterable[str]) -> None:
+    """Take back what a grant opens of these titles, until its entitlements are worked out again."""
+    Entitlement.objects.filter(grant=grant, title__slug__in=slugs).delete()
+
+
 def _write_entitlements(grant: Grant) -> list[str]:
     """Replace the grant's entitlements by what it opens now. Returns the titles' slugs."""
     openings = opens(grant)

@@ -8,10 +8,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("dailies")
 app.set_default()  # for every thread: "current" alone is that of the importing thread
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["reports"])
+app.autodiscover_tasks(["partners", "reports"])
 # Doubled or late bells do no harm: what they lead to is decided by unique rows.
 app.conf.beat_schedule = {
     "sweep": {"task": "reports.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "seal-audit": {"task": "partners.seal_audit", "schedule": 5.0, "options": {"expires": 10}},
     "make-runs": {"task": "reports.make_runs", "schedule": 30.0, "options": {"expires": 60}},
     "purge": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }

@@ -66,6 +66,7 @@ _LOGIN_OF_COMMAND = {
     "showmigrations": "owner",
     "flush": "owner",
     "check_wall": "owner",
+    "replay_revocations": "owner",
     "compilemessages": "web",
 }
 _command = sys.argv[1] if len(sys.argv) > 1 and sys.argv[0].endswith("manage.py") else ""
@@ -133,6 +134,7 @@ STAGING = VAR / "staged"
 PEOPLE = VAR / "people"  # who watched, by day: unprotected, the pipeline's own
 STORAGE_URL = env.str("STORAGE_URL", default=f"file://{VAR / 'files'}")
 STORAGE_ROOT = Path(STORAGE_URL.removeprefix("file://"))
+AUDIT_ANCHOR = Path(env.str("AUDIT_ANCHOR", default="") or VAR / "audit" / "anchor.jsonl")
 PUBLISHER_KEY = b""
 if DATABASE_LOGIN in ("publish", "owner"):  # the web never holds the key of the sketches
     PUBLISHER_KEY = (

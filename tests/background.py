@@ -140,6 +140,7 @@ class Background:
             "REDIS_URL": broker.url,
             "EMAIL_URL": mailbox.url,
             "STORAGE_URL": f"file://{folder / 'files'}",
+            "AUDIT_ANCHOR": str(folder / "audit" / "anchor.jsonl"),
             "JOB_LEASE_SECONDS": "3",
             "JOB_RING_SECONDS": "4",
             "JOB_BACKOFF_SECONDS": "1",

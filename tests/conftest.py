@@ -53,7 +53,8 @@ def real_data() -> Path:
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Let pytest-django empty the audit trail between tests that commit."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE partners_auditevent DISABLE TRIGGER never_emptied")
+        for table in ("auditevent", "auditseal", "auditlink"):
+            cursor.execute(f"ALTER TABLE partners_{table} DISABLE TRIGGER never_emptied")
 
 
 @pytest.fixture
@@ -90,6 +91,13 @@ def storage(tmp_path: Path, settings: Settings) -> Path:
     """An empty storage of the test's own."""
     settings.STORAGE_ROOT = tmp_path / "files"
     return tmp_path / "files"
+
+
+@pytest.fixture
+def anchor_file(tmp_path: Path, settings: Settings) -> Path:
+    """An anchor of the audit trail of the test's own."""
+    settings.AUDIT_ANCHOR = tmp_path / "audit" / "anchor.jsonl"
+    return tmp_path / "audit" / "anchor.jsonl"
 
 
 @pytest.fixture

@@ -175,7 +175,8 @@ def test_the_audit_trail_is_append_only(cast: Cast) -> None:
         "TRUNCATE partners_auditevent",
     ):
         assert refused_as(STAFF, sql)
-        with pytest.raises(DatabaseError, match="append-only"), acting_as("dailies_owner"):
+        refusal = "permission denied" if sql.startswith("DELETE") else "append-only"
+        with pytest.raises(DatabaseError, match=refusal), acting_as("dailies_owner"):
             connection.cursor().execute(sql)
 
 

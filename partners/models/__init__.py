@@ -1,4 +1,4 @@
-from partners.models.audit import AuditEvent
+from partners.models.audit import AuditEvent, AuditLink, AuditSeal
 from partners.models.credentials import Credential
 from partners.models.grants import Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
@@ -6,6 +6,8 @@ from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, Iden
 
 __all__ = [
     "AuditEvent",
+    "AuditLink",
+    "AuditSeal",
     "ClaimedDomain",
     "Consent",
     "Credential",

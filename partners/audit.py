@@ -91,6 +91,10 @@ ACTIONS: dict[str, str | Promise] = {
     "group.changed": _("changed a group of staff"),
     "group.removed": _("removed a group of staff"),
     # --- signing in ---
+    "sign_in": _("signed in"),
+    "sign_in.failed": _("a sign-in failed"),
+    "sign_out": _("signed out"),
+    "session.ended": _("ended sessions of their own"),
     "second_factor.changed": _("changed their second factors"),
     "second_factor.reset": _("removed the second factors of somebody who lost theirs"),
     "single_sign_on.bound": _("was bound to a subject of the organisation's sign-in"),

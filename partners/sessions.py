@@ -1,15 +1,47 @@
-"""Ending what a person can still do: sessions alone, or everything.
+"""A person's sessions: which there are, and ending them.
 
-A session carries a hash of its user's `session_epoch` and is checked at each request, so that it
-is over with the next one. PostgreSQL itself raises the epoch where a user's or a member's rights
-change (partners/migrations/0011_accounts.py); this module is for the rest.
+A session carries a hash of its user's password and `session_epoch`, compared at each request, so
+that it is over with the next one. PostgreSQL itself raises the epoch where a user's or a
+member's rights change (partners/migrations/0011_accounts.py); this module is for the rest.
 """
 
 from __future__ import annotations
 
-from django.db.models import F
+from uuid import UUID
 
-from partners.models import User
+from django.contrib.auth import HASH_SESSION_KEY
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest
+
+from partners.audit import record
+from partners.models import Session, User
+from partners.session_store import SessionStore, hash_of, live_sessions
+
+
+def sessions_of(user: User) -> list[Session]:
+    """Those that would be let in now, the one used last first."""
+    store, expected = SessionStore(), user.get_session_auth_hash()
+    rows = live_sessions().filter(user=user).order_by("-last_used_at", "-started_at")
+    return [row for row in rows if store.decode(row.data).get(HASH_SESSION_KEY) == expected]
+
+
+@transaction.atomic
+def end_session(user: User, id: UUID, *, request: HttpRequest) -> bool:
+    """End one of the user's own sessions. False where there is none of that id."""
+    deleted, _ = Session.objects.filter(pk=id, user=user).delete()
+    if deleted:
+        record("session.ended", actor=user, target=user.email, request=request, sessions=1)
+    return bool(deleted)
+
+
+@transaction.atomic
+def end_other_sessions(user: User, *, request: HttpRequest) -> int:
+    """End all of the user's sessions but the one of `request`; how many there were."""
+    here = hash_of(request.session.session_key or "")
+    deleted, _ = Session.objects.filter(user=user).exclude(key_sha256=here).delete()
+    record("session.ended", actor=user, target=user.email, request=request, sessions=deleted)
+    return deleted
 
 
 def end_sessions(user: User) -> None:

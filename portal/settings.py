@@ -109,12 +109,8 @@ DATABASES = {"default": database(DATABASE_LOGIN)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default=f"unix://{socket_dir()}/valkey.sock?db=0")
-CACHES: dict[str, Any] = {
-    # Rate limits only. Partner data is never kept here.
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-    if not TESTING
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-}
+# Nothing is cached: partner data never, and what counts attempts is in PostgreSQL.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 BASE_URL = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
 ALLOWED_HOSTS = env.list(
@@ -154,7 +150,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "axes",
     "csp",
     "django_htmx",
     "rest_framework",
@@ -165,10 +160,11 @@ INSTALLED_APPS = [
     "portal",
 ]
 MIDDLEWARE = [
+    "portal.web.throttle.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "portal.web.sessions.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -177,9 +173,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.web.throttle.ThrottleMiddleware",
     "portal.web.second_factor.SecondFactorMiddleware",
     "portal.web.middleware.RoleMiddleware",
-    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -222,11 +218,7 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # --- people ----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "partners.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "portal.web.single_sign_on.PasswordDoor",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -235,6 +227,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 15},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "partners.passwords.NotTooLong"},
+    {"NAME": "partners.passwords.NotOfThisPlace"},
 ]
 LOGIN_URL = "/account/login/"
 LOGIN_REDIRECT_URL = "/"
@@ -257,17 +251,18 @@ MFA_FORMS = {
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10
 FRESH_SECOND_FACTOR_SECONDS = env.int("FRESH_SECOND_FACTOR_SECONDS", default=900)
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_TEMPLATE = "account/lockout.html"
-AXES_USERNAME_FORM_FIELD = "login"
-AXES_ENABLE_ACCESS_FAILURE_LOG = False
-AXES_RESET_ON_SUCCESS = False
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
+ACCOUNT_RATE_LIMITS = False  # portal/web/throttle.py counts, in PostgreSQL
+MFA_RATE_LIMITS = False
+# The forms that look an address up answer at multiples of this, whatever they found.
+ANSWER_SECONDS = env.float("ANSWER_SECONDS", default=0.0 if TESTING else 0.5)
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_ENGINE = "partners.session_store"
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=12 * 60)
+SESSION_HOURS = env.int("SESSION_HOURS", default=7 * 24)
+STAFF_SESSION_IDLE_MINUTES = env.int("STAFF_SESSION_IDLE_MINUTES", default=60)
+STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", default=12)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https:")
 SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0

@@ -24,12 +24,10 @@ GRANT SELECT ON partners_partner, partners_membership, partners_grant, partners_
 GRANT SELECT, UPDATE ON partners_user TO dailies_web, dailies_partner, dailies_staff;
 GRANT SELECT ON partners_user TO dailies_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON django_session,
-    account_emailaddress, account_emailconfirmation,
-    axes_accessattempt, axes_accesslog, axes_accessfailurelog, axes_accessattemptexpiration
+    account_emailaddress, account_emailconfirmation
     TO dailies_web, dailies_partner, dailies_staff;
 GRANT USAGE ON SEQUENCE
-    account_emailaddress_id_seq, account_emailconfirmation_id_seq,
-    axes_accessattempt_id_seq, axes_accesslog_id_seq, axes_accessfailurelog_id_seq
+    account_emailaddress_id_seq, account_emailconfirmation_id_seq
     TO dailies_web, dailies_partner, dailies_staff;
 -- accepting an invitation makes a user and a membership
 GRANT INSERT ON partners_user, partners_membership TO dailies_web;
@@ -224,7 +222,6 @@ class Migration(migrations.Migration):
         ("account", "0009_emailaddress_unique_primary_email"),
         ("admin", "0003_logentry_add_action_flag_choices"),
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("axes", "0010_accessattemptexpiration"),
         ("sessions", "0001_initial"),
     ]
     operations = [migrations.RunSQL(_sql(), reverse_sql=migrations.RunSQL.noop, elidable=False)]

@@ -2,9 +2,11 @@ from partners.models.audit import AuditEvent, AuditLink, AuditSeal
 from partners.models.credentials import Credential
 from partners.models.grants import Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
+from partners.models.sign_in import Attempt, Session
 from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, IdentityProvider
 
 __all__ = [
+    "Attempt",
     "AuditEvent",
     "AuditLink",
     "AuditSeal",
@@ -19,5 +21,6 @@ __all__ = [
     "Invitation",
     "Membership",
     "Partner",
+    "Session",
     "User",
 ]

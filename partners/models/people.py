@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,11 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+def _composed(password: str | None) -> str | None:
+    """One form of the same characters: keyboards differ in how they put them together."""
+    return None if password is None else unicodedata.normalize("NFKC", password)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -74,6 +80,12 @@ class User(AbstractBaseUser, PermissionsMixin):
             secret=secret,
             algorithm="sha256",
         ).hexdigest()
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(_composed(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        return super().check_password(_composed(raw_password))
 
     def get_full_name(self) -> str:
         return self.name or self.email

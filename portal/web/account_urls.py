@@ -13,7 +13,7 @@ from allauth.mfa.webauthn import views as passkeys
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from portal.web import single_sign_on
+from portal.web import sessions, single_sign_on
 from portal.web.invitation import invitation
 from portal.web.second_factor_pages import confirm, only_by_factor, own_factors
 
@@ -48,6 +48,9 @@ urlpatterns = [
     path("single-sign-on/<uuid:id>/", single_sign_on.start, name="single_sign_on"),
     path("single-sign-on/<uuid:id>/back/", single_sign_on.finish, name="single_sign_on_back"),
     path("invitation/<str:token>/", invitation, name="invitation"),
+    path("sessions/", sessions.sessions, name="sessions"),
+    path("sessions/end/", sessions.end_others, name="sessions-end-others"),
+    path("sessions/<uuid:id>/end/", sessions.end_one, name="session-end"),
     path(_FACTORS, mfa.index, name="mfa_index"),
     path(_FACTORS + "sign-in/", mfa.authenticate, name="mfa_authenticate"),
     path(_FACTORS + "confirm/", confirm, name="second_factor_confirm"),

@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import ngettext_lazy
 
+from partners.audit import record
+from partners.models import User
 from partners.second_factors import factors_of, signs_in
 from partners.single_sign_on import password_is_closed, provider_of, sign_in_address
 from portal.web.second_factor import is_fresh
@@ -52,6 +54,32 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             self.send_mail("account/email/single_sign_on", email, context)
         else:
             super().send_password_reset_mail(user, email, context)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """A disabled login is no login, also for who knows its password; and a password is none
+        where single sign-on is enforced."""
+        user = super().authenticate(request, **credentials)
+        if not isinstance(user, User):
+            return None
+        if not user.is_active or password_is_closed(user):
+            self.authentication_failed(request, **credentials)
+            return None
+        return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        name = str(credentials.get("email", ""))
+        record("sign_in.failed", actor=None, target=name, request=request)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        methods = sorted({r["method"] for r in get_authentication_records(request, user)})
+        record("sign_in", actor=user, target=user.email, request=request, by=methods)
+
+    def logout(self, request: HttpRequest) -> None:
+        user = request.user
+        if isinstance(user, User):
+            record("sign_out", actor=user, target=user.email, request=request)
+        super().logout(request)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A sign-in or confirmation of a short while ago need not be repeated.

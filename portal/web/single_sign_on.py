@@ -24,7 +24,6 @@ from allauth.core import ratelimit
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -34,12 +33,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from partners.audit import record
-from partners.models import IdentityProvider, Partner, User
+from partners.models import IdentityProvider, Partner
 from partners.single_sign_on import (
     PASSWORD,
     SignOnRefused,
     answer_address,
-    password_is_closed,
     person_for,
     provider_at,
     provider_of_address,
@@ -63,17 +61,6 @@ class AddressForm(forms.Form):
     email = forms.EmailField(
         label=_("e-mail"), max_length=254, widget=forms.EmailInput({"autocomplete": "email"})
     )
-
-
-class PasswordDoor(BaseBackend):
-    """Stands before the backend that checks passwords, and closes where single sign-on is
-    enforced, as to a wrong password."""
-
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        email = credentials.get("email") or credentials.get("username") or ""
-        user = User.objects.filter(email__iexact=email).first()
-        if user is not None and password_is_closed(user):
-            raise PermissionDenied
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

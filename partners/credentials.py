@@ -20,7 +20,8 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Least, Now
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
 
 from engagement.families.registry import FAMILIES
 from engagement.roles import WEB, acting_as
@@ -40,6 +41,16 @@ _ALPHABET = string.digits + string.ascii_letters
 _TOKEN = re.compile(r"(dly_[0-9A-Za-z]{8}_[0-9A-Za-z]{32})_([0-9A-Za-z]{6})", re.ASCII)
 _STALE = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - Value(USE_IS_KEPT_EVERY))
 _LOOKED_FOR = "SELECT set_config('dailies.credential_sha256', %s, true)"
+
+STATES = {
+    "revoked": _("revoked"),
+    "expired": _("expired"),
+    "partner suspended": _("partner suspended"),
+    "maker left": _("its maker left"),
+    "maker disabled": _("its maker is disabled"),
+    "maker is no owner": _("its maker is no owner"),
+}
+"""Why a credential opens nothing, as owners and staff read it."""
 
 
 class NotValid(Exception):
@@ -109,12 +120,14 @@ def look_up(token: str, *, address: str | None) -> Credential:
     if not is_well_formed(token):
         raise BadToken("malformed")
     _name(_hash(token))
-    credential = _with_state(Credential.objects.filter(token_sha256=_hash(token))).first()
+    credential = with_state(Credential.objects.filter(token_sha256=_hash(token))).first()
     if credential is None:
         raise BadToken("unknown")
-    reason = _why_closed(credential, address)
+    reason = state_of(credential)
     if reason:
         raise BadToken(reason, credential)
+    if not _is_from(credential.networks, address):
+        raise BadToken("network", credential)
     assert credential.maker is not None
     credential.maker.credential = credential
     return credential
@@ -137,7 +150,7 @@ def _name(token_sha256: str) -> None:
         cursor.execute(_LOOKED_FOR, [token_sha256])
 
 
-def _with_state(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
+def with_state(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
     """With maker and partner, and what the database's clock says of it."""
     expired = ExpressionWrapper(Q(expires_at__lte=Now()), output_field=BooleanField())
     stale = ExpressionWrapper(_STALE, output_field=BooleanField())
@@ -146,8 +159,11 @@ def _with_state(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
     )
 
 
-def _why_closed(credential: Credential, address: str | None) -> str:
-    """The first reason for which it opens nothing; empty where it is open."""
+def state_of(credential: Credential) -> str:
+    """The first reason for which it opens nothing, in few words; empty where it is open.
+
+    `credential` comes from `with_state`.
+    """
     maker = credential.maker
     if credential.revoked_at is not None:
         return "revoked"
@@ -161,8 +177,6 @@ def _why_closed(credential: Credential, address: str | None) -> str:
         return "maker disabled"
     if not may_manage(maker):
         return "maker is no owner"
-    if not _is_from(credential.networks, address):
-        return "network"
     return ""
 
 
@@ -189,7 +203,7 @@ def credentials_of(membership: Membership) -> QuerySet[Credential]:
     """The partner's credentials, the newest first, with `expired`. Raises Refused."""
     if not may_manage(membership):
         raise Refused
-    return _with_state(Credential.objects.filter(partner_id=membership.partner_id)).select_related(
+    return with_state(Credential.objects.filter(partner_id=membership.partner_id)).select_related(
         "partner", "maker__user", "made_by", "revoked_by", "replaced_by"
     )
 
@@ -218,7 +232,7 @@ def make(
     if not may_manage(membership):
         raise Refused
     if live(credentials_of(membership)).count() >= MOST_LIVE:
-        raise NotValid("", _("There are %d credentials already: revoke one.") % MOST_LIVE)
+        raise NotValid("", _t("There are %d credentials already: revoke one.") % MOST_LIVE)
     return _make(
         membership,
         request,
@@ -248,9 +262,9 @@ def rotate(
     if old.maker_id != membership.pk or not live(Credential.objects.filter(pk=old.pk)).exists():
         raise Refused
     if Credential.objects.filter(replaces=old).exists():
-        raise NotValid("grace", _("It has been replaced already."))
+        raise NotValid("grace", _t("It has been replaced already."))
     if grace < timedelta(0):
-        raise NotValid("grace", _("The old token cannot end in the past."))
+        raise NotValid("grace", _t("The old token cannot end in the past."))
     Credential.objects.filter(pk=old.pk).update(
         expires_at=Least(F("expires_at"), Now() + Value(grace))
     )
@@ -341,13 +355,13 @@ def _make(
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 80:
-        raise NotValid("name", _("Give it a name of at most 80 characters."))
+        raise NotValid("name", _t("Give it a name of at most 80 characters."))
     return name
 
 
 def _checked_exits(exits: Sequence[str]) -> list[str]:
     if "api" not in exits or not set(exits) <= {"api", "export"}:
-        raise NotValid("exits", _("A credential reads the API, and files if you say so."))
+        raise NotValid("exits", _t("A credential reads the API, and files if you say so."))
     return sorted(set(exits))
 
 
@@ -356,22 +370,22 @@ def _checked_families(families: Sequence[str] | None, membership: Membership) ->
         return None
     own = FAMILIES if membership.limit_families is None else membership.limit_families
     if not families or not set(families) <= set(FAMILIES) & set(own):
-        raise NotValid("families", _("Choose from the data that you may read yourself."))
+        raise NotValid("families", _t("Choose from the data that you may read yourself."))
     return [family for family in FAMILIES if family in families]
 
 
 def _checked_networks(networks: Sequence[str]) -> list[str]:
     if len(networks) > MOST_NETWORKS:
-        raise NotValid("networks", _("At most %d networks.") % MOST_NETWORKS)
+        raise NotValid("networks", _t("At most %d networks.") % MOST_NETWORKS)
     try:
         return sorted({str(ipaddress.ip_network(network)) for network in networks})
     except ValueError as error:
         raise NotValid(
-            "networks", _("Not an address or network: %(why)s") % {"why": error}
+            "networks", _t("Not an address or network: %(why)s") % {"why": error}
         ) from None
 
 
 def _checked_time(lasts: timedelta) -> timedelta:
     if not timedelta(days=1) <= lasts <= Credential.LONGEST:
-        raise NotValid("days", _("It lasts between a day and a year."))
+        raise NotValid("days", _t("It lasts between a day and a year."))
     return lasts

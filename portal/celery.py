@@ -14,6 +14,11 @@ app.conf.beat_schedule = {
     "sweep": {"task": "reports.sweep", "schedule": 2.0, "options": {"expires": 10}},
     "seal-audit": {"task": "partners.seal_audit", "schedule": 5.0, "options": {"expires": 10}},
     "make-runs": {"task": "reports.make_runs", "schedule": 30.0, "options": {"expires": 60}},
+    "remind": {
+        "task": "reports.remind_of_credentials",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "purge": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 app.conf.beat_schedule_filename = os.environ.get("BEAT_SCHEDULE", "var/run/beat")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from partners import credential_mails
 from reports import build, deliver, downloads, heartbeat, jobs, schedules
 
 
@@ -36,3 +37,8 @@ def build_bundle(bundle_id: str) -> None:
 def send_delivery(delivery_id: str) -> None:
     heartbeat.seen(heartbeat.WORKER_KIND)
     deliver.send(UUID(delivery_id))
+
+
+@shared_task(name="reports.remind_of_credentials", ignore_result=True)
+def remind_of_credentials() -> None:
+    credential_mails.remind()

@@ -3,6 +3,7 @@
 from partners.admin import (
     audit,
     consents,
+    credentials,
     fansets,
     grants,
     holdings,
@@ -15,6 +16,7 @@ from partners.admin import (
 __all__ = [
     "audit",
     "consents",
+    "credentials",
     "fansets",
     "grants",
     "holdings",

@@ -7,8 +7,10 @@ is not open to everybody who has read the source.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
+from pathlib import Path
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -17,7 +19,8 @@ from allauth.mfa.utils import decrypt
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
-from partners.models import Membership, Partner, User
+from partners import credentials
+from partners.models import Credential, Membership, Partner, User
 from portal.sample.platform import PARTNERS, STAFF
 
 _WORDS = ("lamp", "tide", "crease", "pier", "clock", "cloud", "noodle", "whale", "paper", "ferry")
@@ -63,3 +66,37 @@ def _user(email: str, name: str, password: str, **fields: object) -> User:
     user = User.objects.create(email=email, password=password, name=name, **fields)
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
+
+
+def create_tokens() -> None:
+    """A token of each partner's owner, which this checkout's var/ keeps: the database cannot."""
+    tokens = {}
+    for owner in Membership.objects.filter(
+        partner__slug__in=[p.slug for p in PARTNERS], role=Membership.Role.OWNER
+    ).select_related("partner", "user"):
+        _, tokens[owner.partner.slug] = credentials.make(
+            membership=owner,
+            name="Notebook",
+            exits=["api", "export"],
+            families=None,
+            networks=[],
+            lasts=Credential.LONGEST,
+        )
+    path = _tokens_path()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # of a sample that was in before
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(tokens), encoding="utf-8")
+
+
+def sample_tokens() -> dict[str, str]:
+    """The token of each partner by its slug; none where the sample's were not made here."""
+    try:
+        tokens: dict[str, str] = json.loads(_tokens_path().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return tokens
+
+
+def _tokens_path() -> Path:
+    return Path(settings.VAR) / "secrets" / "sample-tokens.json"

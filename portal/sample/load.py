@@ -21,7 +21,7 @@ from engagement.settling import settled_until
 from partners.audit import record
 from partners.grants import approve
 from partners.models import Grant, Holding, Membership, Partner, User
-from portal.sample.accounts import create_people
+from portal.sample.accounts import create_people, create_tokens
 from portal.sample.catalogue import TITLES
 from portal.sample.generator import DAYS, generate, generated_until
 from portal.sample.platform import (
@@ -99,6 +99,7 @@ def set_up(until: date) -> None:
         _grant(grant, titles, until)
     for schedule in SCHEDULES:
         _schedule(schedule, titles, until)
+    create_tokens()
 
 
 def is_loaded() -> bool:

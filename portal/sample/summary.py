@@ -11,7 +11,7 @@ from engagement.models import Title
 from engagement.roles import STAFF as STAFF_ROLE
 from engagement.roles import acting_as
 from partners.models import Entitlement, Partner
-from portal.sample.accounts import sample_password, totp_secrets
+from portal.sample.accounts import sample_password, sample_tokens, totp_secrets
 from portal.sample.catalogue import TITLES
 from portal.sample.platform import PARTNERS, STAFF
 from reports.models import Artefact
@@ -28,6 +28,7 @@ def demo_summary() -> dict[str, Any]:
             "titles": _titles(),
             "bundles": _bundles(),
             "mailbox": _from_project(settings.VAR / "mail"),
+            "api_token": sample_tokens(),
         }
 
 

@@ -13,6 +13,9 @@ from django.utils.translation import get_language, gettext, gettext_lazy, pgette
 
 from engagement.families import Column
 from engagement.scope import ALL, EVER, Window
+from partners.credentials import STATES as CREDENTIAL_STATES
+from partners.credentials import state_of
+from partners.models import Credential
 from reports.moments import name_of, strength_of
 from reports.render import wording
 from reports.render.document import Moment
@@ -200,3 +203,10 @@ def minute_in(value: datetime, zone: str) -> str:
 def weekday(number: int) -> str:
     names = wording.locale_of(_language()).days["format"]["wide"]
     return str(names[number])
+
+
+@register.filter
+def credential_state(credential: Credential) -> str:
+    """Why a credential opens nothing; empty where it is open."""
+    reason = state_of(credential)
+    return str(CREDENTIAL_STATES[reason]) if reason else ""

@@ -45,6 +45,20 @@ def partner_page(
     return signed_in
 
 
+def owner_page(
+    view: Callable[Concatenate[HttpRequest, Membership, P], HttpResponseBase],
+) -> View:
+    """A page of one partner that its owners alone have: to others it does not exist."""
+
+    @wraps(view)
+    def owned(request: HttpRequest, membership: Membership, *args: Any, **kwargs: Any) -> Any:
+        if membership.role != Membership.Role.OWNER:
+            raise Refused
+        return view(request, membership, *args, **kwargs)
+
+    return partner_page(owned)
+
+
 def may_order(membership: Membership) -> bool:
     """Owners and analysts ask for bundles and keep schedules; a viewer receives them."""
     return may_own(membership)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.web import home, portfolio, reports, schedules, title
+from portal.web import credentials, home, portfolio, reports, schedules, title
 
 _REPORTS = "p/<slug:partner>/reports/"
 _SCHEDULE = _REPORTS + "schedule/"
+_CREDENTIALS = "p/<slug:partner>/credentials/"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -23,4 +24,8 @@ urlpatterns = [
     path(_REPORTS + "<uuid:id>/", reports.report, name="report"),
     path(_REPORTS + "<uuid:id>/progress/", reports.progress, name="report-progress"),
     path(_REPORTS + "<uuid:id>/download/", reports.download, name="download"),
+    path(_CREDENTIALS, credentials.listing, name="credentials"),
+    path(_CREDENTIALS + "new/", credentials.create, name="credential-new"),
+    path(_CREDENTIALS + "<uuid:id>/replace/", credentials.rotate, name="credential-replace"),
+    path(_CREDENTIALS + "<uuid:id>/revoke/", credentials.revoke, name="credential-revoke"),
 ]

@@ -15,8 +15,9 @@ from django.utils.translation import get_language
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Rows that a program writes and people only read: nobody adds, changes or deletes."""
 
-    show_full_result_count = False
     list_per_page = 50
+    followed: tuple[str, ...] = ()
+    """Fields that links of other pages filter by, beside those the list offers."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

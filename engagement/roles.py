@@ -7,7 +7,7 @@ pooled connection. A forgotten `acting_as` is a permission error, not somebody e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -25,6 +25,10 @@ _SET = (
     "SELECT set_config('role', %s, true), set_config('dailies.partner_id', %s, true),"
     " set_config('dailies.exit', %s, true)"
 )
+_SET_STAFF = (
+    "SELECT set_config('dailies.staff_id', %s, true),"
+    " set_config('dailies.staff_partners', %s, true)"
+)
 _READ = (
     "SELECT current_setting('role'), coalesce(current_setting('dailies.partner_id', true), ''),"
     " coalesce(current_setting('dailies.exit', true), '')"
@@ -40,6 +44,17 @@ def become(role: str, *, partner_id: UUID | None = None, exit: str = "") -> None
         raise RuntimeError("a role is taken inside a transaction only")
     with connection.cursor() as cursor:
         cursor.execute(_SET, (role, str(partner_id or ""), exit))
+
+
+def become_staff(staff_id: UUID, *, partners: Iterable[UUID] | None) -> None:
+    """Take the staff's role until the open transaction ends, limited to `partners` (None: all).
+
+    The limit stays when the role is put down and taken again within the transaction.
+    """
+    become(STAFF)
+    limit = "" if partners is None else f"{{{','.join(map(str, partners))}}}"
+    with connection.cursor() as cursor:
+        cursor.execute(_SET_STAFF, (str(staff_id), limit))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from partners.audit import record
 from partners.models import Invitation, Membership, Partner, User
+from partners.roles import hands_out_roles
 
 VALID_FOR = timedelta(days=7)
 
@@ -45,10 +46,10 @@ def invite(
 ) -> Invitation:
     """Write the invitation and send its mail, in the invitee's language.
 
-    `partner` None invites platform staff, which only a superuser may. An earlier open invitation
-    to the same place is withdrawn. Raises InvitationError for somebody who is there already or a
-    suspended partner, and OSError (smtplib's errors are such) where the mail cannot be handed
-    over; nothing is kept then.
+    `partner` None invites platform staff, which only an administrator may. An earlier open
+    invitation to the same place is withdrawn. Raises InvitationError for somebody who is there
+    already or a suspended partner, and OSError (smtplib's errors are such) where the mail cannot
+    be handed over; nothing is kept then.
     """
     email = email.strip().lower()
     _may_invite(email, partner, by)
@@ -77,8 +78,8 @@ def invite(
 
 def _may_invite(email: str, partner: Partner | None, by: User) -> None:
     if partner is None:
-        if not by.is_superuser:
-            raise InvitationError(_("Only a superuser invites staff."))
+        if not hands_out_roles(by):
+            raise InvitationError(_("Only administrators invite staff."))
         if User.objects.filter(email__iexact=email, is_staff=True).exists():
             raise InvitationError(_("This person is platform staff already."))
         return

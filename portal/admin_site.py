@@ -11,16 +11,35 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
-from django.contrib.auth import REDIRECT_FIELD_NAME, logout
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.auth import REDIRECT_FIELD_NAME, get_permission_codename, logout
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from partners.staff_limits import limit_of, limited
 
-class AdminConfig(DjangoAdminConfig):
-    default_site = "portal.admin_site.AdminSite"
+_RECENT = 50
+"""So many own actions are looked at for the ten that limited staff are shown."""
+
+
+class ChoicesOfAField(AutocompleteJsonView):
+    """Django asks for the right to see what is chosen; here also for the form it is chosen in."""
+
+    def process_request(self, request: HttpRequest) -> Any:
+        term, page, field, to_field = super().process_request(request)
+        may = {
+            f"{field.model._meta.app_label}.{get_permission_codename(action, field.model._meta)}"
+            for action in ("add", "change")
+        }
+        if not any(request.user.has_perm(permission) for permission in may):
+            raise PermissionDenied
+        return term, page, field, to_field
 
 
 class AdminSite(admin.AdminSite):
@@ -28,6 +47,27 @@ class AdminSite(admin.AdminSite):
     site_header = format_lazy("{} {}", settings.PORTAL_NAME, _("for staff"))
     index_title = _("Overview")
     empty_value_display = "–"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Every page keeps to the limits of who is signed in; none can be registered without."""
+        super().register(model_or_iterable, limited(admin_class or admin.ModelAdmin), **options)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
+        return ChoicesOfAField.as_view(admin_site=self)(request)
+
+    def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        """Recent actions: the own ones, without rows that are not theirs to see any more."""
+        own = super().get_log_entries(request).filter(user=request.user.pk)
+        if limit_of(request) is None:
+            return own
+        return own.filter(
+            pk__in=[entry.pk for entry in own[:_RECENT] if self._seen(entry, request)]
+        )
+
+    def _seen(self, entry: LogEntry, request: HttpRequest) -> bool:
+        model = entry.content_type and entry.content_type.model_class()
+        page = self._registry.get(model) if model else None
+        return page is not None and page.get_object(request, entry.object_id or "") is not None
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -140,7 +140,7 @@ if DATABASE_LOGIN in ("publish", "owner"):  # the web never holds the key of the
 
 # --- the site --------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "portal.admin_site.AdminConfig",  # django.contrib.admin with the portal's own site
+    "portal.admin_config.AdminConfig",  # django.contrib.admin with the portal's own site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

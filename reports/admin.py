@@ -19,12 +19,13 @@ from django.utils.translation import ngettext
 
 from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from engagement.models import Title
+from partners.admin.filters import TypedPartner
 from partners.audit import record
 from partners.models import User
 from reports import jobs
 from reports.models import Bundle, Delivery, Schedule
 
-_PARTNER = ("partner", admin.RelatedOnlyFieldListFilter)
+_PARTNER = ("partner", TypedPartner)
 
 
 def _titles(ids: list[int] | None) -> str:
@@ -143,8 +144,4 @@ class DeliveryAdmin(JobAdmin):
         "address", "partner", "recipient", "bundle", "channel", "state_shown", "failure", "trouble",
         "attempts", ("made_at", "sent_at"), "message_id",
     )  # fmt: skip
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        if lookup == "bundle__id__exact":
-            return True
-        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+    followed = ("bundle",)

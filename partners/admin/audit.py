@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from engagement.admin_pages import ReadOnlyAdmin, pairs
+from partners.admin.filters import TypedPartner
 from partners.models import AuditEvent
 
 
@@ -15,7 +16,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "action", "partner", "target", "ip")
     list_filter = (
         "action",
-        ("partner", admin.RelatedOnlyFieldListFilter),
+        ("partner", TypedPartner),
         ("actor", admin.RelatedOnlyFieldListFilter),
         "at",
     )

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from partners.admin.base import AuditedAdmin, paragraphs, staff, state_shown
 from partners.admin.choices import in_order
+from partners.admin.filters import TypedPartner
 from partners.models import Consent, Holding
 
 
@@ -61,7 +62,7 @@ class ConsentAdmin(AuditedAdmin):
     list_display = (
         "title", "partner", "given_to", "from_day", "until", "state", "contract_reference",
     )  # fmt: skip
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (("partner", TypedPartner),)
     list_select_related = ("partner", "given_to", "title")
     search_fields = ("partner__slug", "given_to__slug", "title__slug", "contract_reference")
     autocomplete_fields = ("partner", "given_to", "title")

@@ -14,6 +14,7 @@ from engagement.admin_pages import ReadOnlyAdmin, listed
 from partners import grants, territories
 from partners.admin.base import AuditedAdmin, staff
 from partners.admin.choices import TerritoriesField, in_order
+from partners.admin.filters import TypedPartner
 from partners.models import Entitlement, Holding
 
 
@@ -37,7 +38,7 @@ class HoldingAdmin(AuditedAdmin):
     form = HoldingForm
     audit_subject = "holding"
     list_display = ("title", "partner", "where", "from_day", "until")
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (("partner", TypedPartner),)
     list_select_related = ("partner", "title")
     search_fields = (
         "partner__slug", "partner__name_zh", "partner__name_en",
@@ -89,6 +90,6 @@ class EntitlementAdmin(ReadOnlyAdmin):
         "partner", "title", "grant", "families", "territories", "exits", "data_from",
         "data_until", "valid_until",
     )  # fmt: skip
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (("partner", TypedPartner),)
     list_select_related = ("partner", "title", "grant", "grant__partner")
     search_fields = ("partner__slug", "title__slug", "title__name_zh", "grant__contract_reference")

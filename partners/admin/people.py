@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from django import forms
@@ -25,8 +26,10 @@ from engagement.models import Title
 from partners import suspension
 from partners.admin.base import AuditedAdmin, staff
 from partners.admin.choices import FAMILY_NAMES, CodesField, capfirst_lazy, family_choices
+from partners.admin.filters import TypedPartner
 from partners.invitations import InvitationError, invite
 from partners.models import Entitlement, Grant, Invitation, Membership, Partner
+from partners.staff_limits import visible
 
 
 class InviteForm(forms.Form):
@@ -229,7 +232,7 @@ class MembershipAdmin(AuditedAdmin):
     form = MembershipForm
     audit_subject = "membership"
     list_display = ("user", "name_shown", "partner", "role", "limits")
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter), "role")
+    list_filter = (("partner", TypedPartner), "role")
     list_select_related = ("user", "partner")
     search_fields = ("user__email", "user__name", "partner__slug", "partner__name_zh")
     readonly_fields = ("user", "partner")
@@ -237,6 +240,14 @@ class MembershipAdmin(AuditedAdmin):
         "user", "partner", "role",
         "narrow_titles", "only_titles", "narrow_families", "only_families",
     )  # fmt: skip
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The titles offered are those that the signed-in staff may see."""
+        form = super().get_form(request, *args, **kwargs)
+        titles: Any = deepcopy(form.base_fields["only_titles"])
+        titles.queryset = visible(Title.objects.all(), request)
+        form.base_fields = {**form.base_fields, "only_titles": titles}
+        return form
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -269,7 +280,7 @@ class InvitationAdmin(AuditedAdmin):
     list_display = ("email", "partner", "role", "made_by", "made_at", "expires_at", "accepted_at")
     list_filter = (
         ("accepted_at", admin.EmptyFieldListFilter),
-        ("partner", admin.RelatedOnlyFieldListFilter),
+        ("partner", TypedPartner),
     )
     list_select_related = ("partner", "made_by")
     search_fields = ("email", "partner__slug")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _t
@@ -19,7 +19,9 @@ from engagement.admin_pages import listed
 from engagement.models import Title, TitleChange
 from partners import territories, title_changes
 from partners.admin.base import AuditedAdmin, staff
+from partners.admin.filters import TypedPartner
 from partners.models import Holding
+from partners.staff_limits import visible
 
 
 class HoldingInline(admin.TabularInline):
@@ -49,7 +51,7 @@ class TitleAdmin(AuditedAdmin):
         "slug", "name_zh", "name_en", "kind", "parent", "runtime", "released_on", "holders",
         "sample",
     )  # fmt: skip
-    list_filter = ("kind", "sample", ("holdings__partner", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("kind", "sample", ("holdings__partner", TypedPartner))
     list_select_related = ("parent",)
     search_fields = ("slug", "name_zh", "name_en", "key")
     fields = (
@@ -64,7 +66,8 @@ class TitleAdmin(AuditedAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Title]:
-        return super().get_queryset(request).prefetch_related("holdings__partner")
+        shown = visible(Holding.objects.select_related("partner"), request)
+        return super().get_queryset(request).prefetch_related(Prefetch("holdings", shown))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

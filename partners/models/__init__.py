@@ -4,6 +4,7 @@ from partners.models.grants import Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
 from partners.models.sign_in import Attempt, Session
 from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, IdentityProvider
+from partners.models.staff import RoleChange
 
 __all__ = [
     "Attempt",
@@ -21,6 +22,7 @@ __all__ = [
     "Invitation",
     "Membership",
     "Partner",
+    "RoleChange",
     "Session",
     "User",
 ]

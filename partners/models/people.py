@@ -55,6 +55,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("platform staff"), default=False)
+    limit_partners = ArrayField(
+        models.UUIDField(), verbose_name=_("only these partners"), null=True, blank=True
+    )  # of staff: null does not narrow, an empty one leaves nothing
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
     """Part of what a session is checked by: raising it ends every session of the user."""

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 
-from engagement.roles import PARTNER, STAFF, WEB, acting_as, become
+from engagement.roles import PARTNER, WEB, acting_as, become, become_staff
 from partners.access import membership_for
 from partners.credentials import keep_use
 from partners.models import Membership
@@ -59,7 +59,7 @@ class RoleMiddleware:
         if "partner" in kwargs and match.namespaces[:1] != ["admin"]:
             return self._enter_partner(request, kwargs)
         elif match.namespaces[:1] == ["admin"] and request.user.is_staff:
-            become(STAFF)
+            become_staff(request.user.pk, partners=request.user.limit_partners)
         return None
 
     def _enter_partner(self, request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:

@@ -39,9 +39,6 @@ FRESH = {
     "partners_identityprovider_add",
     "partners_identityprovider_change",
     "partners_identityprovider_delete",
-    "auth_group_add",
-    "auth_group_change",
-    "auth_group_delete",
     "engagement_titlechange_decide",
     "partners_consent_add",
     "partners_grant_approve",
@@ -49,8 +46,10 @@ FRESH = {
     "partners_membership_delete",
     "partners_partner_change",
     "partners_partner_invite",
+    "partners_rolechange_decide",
     "partners_user_change",
     "partners_user_invite",
+    "partners_user_role",
     "partners_user_second_factor",
 }
 """Pages of the admin, by URL name, that ask for a second factor again."""

@@ -1,13 +1,26 @@
-"""Staff with the two ready-made groups, and a page of theirs."""
+"""Staff with the four roles, and a page of theirs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 
-from partners.models import User
+from engagement.models import (
+    FanSet,
+    FanSetVersion,
+    Ingest,
+    Rejected,
+    Release,
+    Source,
+    Tag,
+    TitleChange,
+)
+from partners.models import AuditEvent, Consent, Invitation, Partner, RoleChange, User
+from reports.models import Bundle, Delivery, Run, Schedule
+from tests.cast import DAY, Cast
 
 
 @dataclass
@@ -15,6 +28,10 @@ class Staff:
     mona: User  # partner manager
     max: User  # partner manager
     dora: User  # data operations
+    otto: User  # auditor
+    ada: User  # administrator
+    abel: User  # administrator
+    lin: User  # partner manager of Aurora alone, where there is a cast
     root: User  # superuser
 
 
@@ -31,12 +48,92 @@ def staff(db: None) -> Staff:
         user.groups.add(Group.objects.get(name=group))
         return user
 
+    limited = person("lin", "Partner managers")
+    limited.limit_partners = list(
+        Partner.objects.filter(slug="aurora").values_list("pk", flat=True)
+    )
+    limited.save()
     return Staff(
         mona=person("mona", "Partner managers"),
         max=person("max", "Partner managers"),
         dora=person("dora", "Data operations"),
+        otto=person("otto", "Auditors"),
+        ada=person("ada", "Administrators"),
+        abel=person("abel", "Administrators"),
+        lin=limited,
         root=User.objects.create_superuser("root@platform.example.com", name="Root"),
     )
+
+
+@pytest.fixture
+def filled(cast: Cast, staff: Staff) -> dict[str, Any]:
+    """One row of everything the admin shows."""
+    ingest = Ingest.objects.create(summary={"files": 1, "rejected": {"future": 3}})
+    source = Source.objects.create(
+        name="drop/<b>segments</b>.csv",
+        sha256="0" * 64,
+        kind="segments",
+        format="native",
+        state="quarantined",
+        ingest=ingest,
+        rows_read=12_345,
+        problem="line 3: <script>alert(1)</script>\nline 9: no such column",
+    )
+    Rejected.objects.create(
+        source=source, reason="future", rows=1_234, examples=[{"line": 7, "why": "<i>2099</i>"}]
+    )
+    release = Release.objects.create(
+        kind="segments", title=cast.hidden, day=DAY, state="started", rejected={"future": 3}
+    )
+    release.sources.add(source)
+    schedule = Schedule.objects.create(partner=cast.aurora, name="Weekly", owner=cast.alice)
+    run = Run.objects.create(
+        schedule=schedule, partner=cast.aurora, from_day=DAY, until=DAY.replace(day=8),
+        due_at=cast.grants["film"].valid_from,
+    )  # fmt: skip
+    bundle = Bundle.objects.create(
+        run=run, partner=cast.aurora, recipient=cast.alice, from_day=DAY, until=DAY.replace(day=8),
+        language="en", state="failed", problem="worker lost", titles=[cast.film.pk],
+    )  # fmt: skip
+    tag = Tag.objects.create(kind="cast", name="张三")
+    fans = FanSet.objects.create(slug="zhang-san", name_zh="张三粉丝", name_en="Fans of Zhang San")
+    FanSetVersion.objects.create(
+        fan_set=fans, version=1, from_day=DAY, rule="tagged", tag=tag, defined_by="d@example.com"
+    )
+    return {
+        "engagement.tag": tag,
+        "engagement.fanset": fans,
+        "partners.consent": Consent.objects.create(
+            partner=cast.borealis, given_to=cast.aurora, title=cast.foreign, from_day=DAY,
+            contract_reference="C-9", recorded_by=staff.mona,
+        ),
+        "engagement.ingest": ingest,
+        "engagement.source": source,
+        "engagement.release": release,
+        "engagement.title": cast.film,
+        "engagement.titlechange": TitleChange.objects.create(
+            title=cast.film, kind="trailer", source=source
+        ),
+        "partners.partner": cast.aurora,
+        "partners.membership": cast.amy,
+        "partners.invitation": Invitation.objects.create(
+            email="new@example.com", partner=cast.aurora, role="viewer", token_sha256="0" * 64,
+            made_by=staff.mona, expires_at=cast.grants["film"].valid_from,
+        ),
+        "partners.holding": cast.aurora.holdings.first(),
+        "partners.grant": cast.grants["film"],
+        "partners.entitlement": cast.grants["film"].entitlements.get(),
+        "partners.auditevent": AuditEvent.objects.first(),
+        "partners.rolechange": RoleChange.objects.create(user=staff.dora, made_by=staff.ada),
+        "partners.user": cast.alice.user,
+        "auth.group": staff.mona.groups.get(),
+        "reports.schedule": schedule,
+        "reports.bundle": bundle,
+        "reports.delivery": Delivery.objects.create(
+            bundle=bundle, partner=cast.aurora, recipient=cast.alice, address="alice@example.com",
+            message_id="<1@x>",
+        ),
+    }  # fmt: skip
 
 
 def _groups_again() -> None:
@@ -45,5 +142,5 @@ def _groups_again() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        for migration in ("0003_staff", "0007_fan_sets"):
+        for migration in ("0003_staff", "0007_fan_sets", "0013_staff_roles"):
             cursor.execute(import_module(f"partners.migrations.{migration}")._groups())

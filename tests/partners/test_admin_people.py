@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
@@ -168,57 +167,6 @@ def test_a_member_is_moved_to_no_other_partner_or_user(cast: Cast, staff: Staff)
     )
     cast.amy.refresh_from_db()
     assert (cast.amy.partner, cast.amy.user.email) == (cast.aurora, "amy@example.com")
-
-
-def promotion(user: User) -> dict[str, Any]:
-    return {
-        "email": user.email,
-        "name": user.name,
-        "language": user.language,
-        "is_active": "on",
-        "is_staff": "on",
-        "is_superuser": "on",
-        "groups": [g.pk for g in Group.objects.all()],
-        "user_permissions": [p.pk for p in Permission.objects.all()],
-        "memberships-TOTAL_FORMS": "1",
-        "memberships-INITIAL_FORMS": "0",
-        "memberships-0-role": "owner",
-        "password": "x",
-    }
-
-
-def test_staff_promote_neither_themselves_nor_a_friend(cast: Cast, staff: Staff) -> None:
-    staff.mona.user_permissions.set(
-        Permission.objects.filter(content_type__app_label__in=("partners", "auth"))
-    )
-    client = SignedIn(staff.mona)
-    for user in (staff.mona, staff.dora, cast.alice.user, staff.root):
-        before = User.objects.filter(pk=user.pk).values().get()
-        rights = set(user.groups.all()), set(user.user_permissions.all())
-        client.post(reverse("admin:partners_user_change", args=[user.pk]), promotion(user))
-        after = User.objects.filter(pk=user.pk).values().get()
-        assert after == before
-        assert (set(user.groups.all()), set(user.user_permissions.all())) == rights
-        assert not user.is_superuser or user == staff.root
-    group = Group.objects.get(name="Partner managers")
-    held = group.permissions.count()
-    address = reverse("admin:auth_group_change", args=[group.pk])
-    assert client.post(address, {"name": "x", "permissions": [1, 2]}).status_code in (302, 403)
-    group.refresh_from_db()
-    assert (group.name, group.permissions.count()) == ("Partner managers", held)
-
-
-def test_a_superuser_gives_rights_and_it_is_recorded(cast: Cast, staff: Staff) -> None:
-    group = Group.objects.get(name="Data operations")
-    SignedIn(staff.root).post(
-        reverse("admin:partners_user_change", args=[cast.bob.user.pk]),
-        {"name": "Bob", "language": "en", "is_active": "on", "is_staff": "on", "groups": [group.pk],
-         "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"},
-    )  # fmt: skip
-    bob = User.objects.get(pk=cast.bob.user.pk)
-    assert (bob.is_staff, bob.is_superuser, list(bob.groups.all())) == (True, False, [group])
-    told = AuditEvent.objects.get(action="user.changed")
-    assert (told.actor, told.detail["after"]["groups"]) == (staff.root, ["Data operations"])
 
 
 def test_no_page_shows_a_password_hash(cast: Cast, staff: Staff) -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 _SHORTEST_SECRET = 32
+_FEWEST_CHARACTERS = 10
+
+FLOORS = {"django": (5, 2, 19), "weasyprint": (70, 0), "django-allauth": (65, 21, 1)}
+"""The oldest release of each package without a weakness that matters here."""
+
+POSTGRES_MINORS = {15: 20, 16: 16, 17: 12, 18: 6}
+"""The minor releases of November 2026, which mend holes in row-level security."""
 
 
 @register()
@@ -19,9 +30,48 @@ def production_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
     return list(_problems()) if settings.PRODUCTION else []
 
 
+@register()
+def packages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """An Error for each package that is older than its floor, in production or not."""
+    return [
+        Error(
+            f"{name} {version(name)} has known weaknesses.",
+            hint=f"Install {name} {'.'.join(map(str, floor))} or newer: make setup.",
+            id="dailies.E010",
+        )
+        for name, floor in FLOORS.items()
+        if _numbers(version(name)) < floor
+    ]
+
+
+@register(Tags.database)
+def postgres_minor(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A Warning in production where the server lacks the newest minor release known here."""
+    if not settings.PRODUCTION:
+        return []
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        with connections[alias].cursor():
+            major, minor = divmod(connections[alias].pg_version, 10_000)  # type: ignore[attr-defined]
+        if minor < POSTGRES_MINORS.get(major, 0):
+            found.append(
+                Warning(
+                    f"PostgreSQL {major}.{minor} has known holes in row-level security.",
+                    hint=f"Install {major}.{POSTGRES_MINORS[major]} or newer.",
+                    id="dailies.W001",
+                )
+            )
+    return found
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    """5.2.19 as (5, 2, 19); what follows the numbers (rc1) is left out."""
+    return tuple(int(n) for n in re.match(r"[\d.]*\d", release)[0].split("."))  # type: ignore[index]
+
+
 def refuse_to_start() -> None:
     """Raise ImproperlyConfigured with every problem, so that all are mended in one go."""
-    problems = production_settings()
+    problems = [*production_settings(), *packages()]
     if problems:
         raise ImproperlyConfigured(
             "not safe to start in production:\n"
@@ -30,15 +80,15 @@ def refuse_to_start() -> None:
 
 
 def _problems() -> Iterator[CheckMessage]:
-    if len(settings.SECRET_KEY) < _SHORTEST_SECRET:
+    if _guessable(settings.SECRET_KEY):
         yield Error(
-            "SECRET_KEY is missing or short.",
+            "SECRET_KEY is missing, short or guessable.",
             hint="Set SECRET_KEY to 50 random characters.",
             id="dailies.E001",
         )
-    if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
+    if not settings.ALLOWED_HOSTS or any("*" in host for host in settings.ALLOWED_HOSTS):
         yield Error(
-            "ALLOWED_HOSTS is empty or '*'.",
+            "ALLOWED_HOSTS is empty or has a '*'.",
             hint="Set ALLOWED_HOSTS to the portal's host name.",
             id="dailies.E002",
         )
@@ -47,6 +97,12 @@ def _problems() -> Iterator[CheckMessage]:
             "BASE_URL is not https.",
             hint="Set BASE_URL to the portal's https address; links in mails start with it.",
             id="dailies.E003",
+        )
+    if not (settings.SESSION_COOKIE_SECURE and settings.CSRF_COOKIE_SECURE):
+        yield Error(
+            "Cookies may travel without encryption.",
+            hint="Set BASE_URL to the portal's https address.",
+            id="dailies.E009",
         )
     if settings.DEBUG:
         yield Error("DEBUG is on.", hint="Leave it off.", id="dailies.E004")
@@ -69,6 +125,13 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Set STORAGE_URL as file:///srv/dailies/files.",
             id="dailies.E007",
         )
+    for served in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS):
+        if Path(settings.STORAGE_ROOT).resolve().is_relative_to(Path(served).resolve()):
+            yield Error(
+                "STORAGE_URL lies in a folder that the site serves.",
+                hint="Set STORAGE_URL to a folder outside of it.",
+                id="dailies.E011",
+            )
     if settings.DATABASE_LOGIN == "publish" and len(settings.PUBLISHER_KEY) < _SHORTEST_SECRET:
         yield Error(
             "PUBLISHER_KEY is missing or short.",
@@ -76,3 +139,11 @@ def _problems() -> Iterator[CheckMessage]:
             "several days can only be joined under one key.",
             id="dailies.E008",
         )
+
+
+def _guessable(secret: str) -> bool:
+    return (
+        len(secret) < _SHORTEST_SECRET
+        or len(set(secret)) < _FEWEST_CHARACTERS
+        or secret.startswith("django-insecure-")
+    )

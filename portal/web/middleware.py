@@ -24,6 +24,23 @@ from portal.api import bearer
 from portal.web.single_sign_on import sign_in_elsewhere, ways
 
 _WITHOUT_DATABASE = ("/healthz", "/static/")
+PERMISSIONS = (
+    "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(),"
+    " gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+)
+"""What of the device a page may use: nothing of it. Passkeys stay the page's own."""
+
+
+class PermissionsMiddleware:
+    """`Permissions-Policy`, on every answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response["Permissions-Policy"] = PERMISSIONS
+        return response
 
 
 class RoleMiddleware:

@@ -19,6 +19,7 @@ from engagement.models import Title
 from engagement.scope import Scope, Window
 from partners.access import scope_for
 from partners.models import Membership
+from portal.files import attached
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
 from reports.downloads import bundle_for, bundles_of, is_downloadable, open_bundle
@@ -121,11 +122,8 @@ def progress(request: HttpRequest, membership: Membership, id: UUID) -> HttpResp
 @require_GET
 def download(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponseBase:
     artefact, file = open_bundle(membership, id, request=request)
-    response = FileResponse(
-        file, as_attachment=True, filename=artefact.name, content_type="application/zip"
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    response = FileResponse(file, content_type="application/zip")
+    return attached(response, artefact.name.removesuffix(".zip"), ".zip")
 
 
 def titles_of(scope: Scope) -> list[Title]:

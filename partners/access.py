@@ -13,6 +13,7 @@ from django.db.models import Q
 from engagement.models import Title
 from engagement.scope import Entitled, Refused, Scope, Window
 from partners.models import Entitlement, Membership, User
+from partners.staff_views import as_membership, open_views
 
 # What a role may use. A viewer reads pages and the bundles delivered to them.
 _ROLE_EXITS = {
@@ -51,10 +52,10 @@ def scope_for(
     its children by what the partner is granted of them, and lets none of them be asked for.
     """
     member = _as_of_now(actor)
-    if member is None:
+    if member is None or (member.staff_view is not None and exit != "web"):
         return Scope(actor.partner_id, exit)
-    exits = _ROLE_EXITS[Membership.Role(member.role)] | (_DELIVERED_EXITS if delivered else set())
     token = actor.credential
+    exits = exits_of(member.role, delivered=delivered)
     if exit not in exits or (token is not None and exit not in token.exits):
         return Scope(actor.partner_id, exit)
     entitlements = Entitlement.objects.live(actor.partner_id, exit)
@@ -85,6 +86,11 @@ def scope_for(
     )
 
 
+def exits_of(role: str, *, delivered: bool = False) -> frozenset[str]:
+    """The exits that a role may use, of those that the partner is granted."""
+    return _ROLE_EXITS[Membership.Role(role)] | (_DELIVERED_EXITS if delivered else frozenset())
+
+
 def title_for(scope: Scope, slug: str) -> Title:
     """The one door to a title: in scope or refused, absent and foreign alike.
 
@@ -99,8 +105,12 @@ def title_for(scope: Scope, slug: str) -> Title:
 def _as_of_now(actor: Membership) -> Membership | None:
     """Role and limit read afresh: a worker may hold a row from before the member was limited.
 
-    None where the member was removed, or either side is closed.
+    None where the member was removed, or either side is closed. Staff who look as the partner
+    have no row: what they look by is read instead.
     """
+    if actor.staff_view is not None:
+        view = open_views().filter(pk=actor.staff_view.pk, partner=actor.partner_id).first()
+        return as_membership(view) if view is not None else None
     return Membership.objects.filter(
         pk=actor.pk,
         partner_id=actor.partner_id,

@@ -24,6 +24,7 @@ from engagement.scope import ALL, EVER, Window
 from partners.audit import record
 from partners.blocks import NO_END, Box, Piece, Reach, between, held_within, reach_of
 from partners.models import Entitlement, Grant, Holding, Partner, User
+from partners.request_states import follow
 
 
 class GrantError(Exception):
@@ -243,6 +244,7 @@ def approve(
         titles=opened,
         replaces=grant.replaces_id and str(grant.replaces_id),
     )
+    follow(grant, by=by, request=request)
 
 
 def _end_replaced(pk: UUID, grant: Grant, by: User, request: HttpRequest | None) -> None:
@@ -274,27 +276,17 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
         request=request,
         contract=grant.contract_reference,
     )
+    follow(grant, by=by, request=request)
 
 
 @transaction.atomic
 def narrow(grant: Grant, to: Terms, *, by: User, request: HttpRequest | None = None) -> None:
     """Leave less of an approved grant open, at once and by one person.
 
-    Raises GrantError where anything would be wider than was approved (that needs a new grant,
-    which replaces this one), where nothing would be left (that is revoking), and when the grant
-    is not approved.
+    Raises GrantError as `checked` does.
     """
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
-    if grant.state != Grant.State.APPROVED:
-        raise GrantError(_("Only an approved grant can be narrowed."))
-    now = Terms.of(grant)
-    if to.is_empty:
-        raise GrantError(_("Nothing would be left. Revoke the grant instead."))
-    if wider := to.beyond(now):
-        raise GrantError(
-            _("This opens more than was approved (%(parts)s): make a new grant that replaces it.")
-            % {"parts": ", ".join(wider)}
-        )
+    now, to = Terms.of(grant), checked(grant, to)
     grant.families = list(_in_order(grant.families, to.families))
     grant.exits = list(_in_order(grant.exits, to.exits))
     grant.territories = list(_in_order(grant.territories, to.territories))
@@ -312,6 +304,25 @@ def narrow(grant: Grant, to: Terms, *, by: User, request: HttpRequest | None = N
         before=_told(now),
         after=_told(to),
     )
+
+
+def checked(grant: Grant, to: Terms) -> Terms:
+    """`to`, if the grant may be narrowed to it.
+
+    Raises GrantError where anything would be wider than was approved (that needs a new grant,
+    which replaces this one), where nothing would be left (that is revoking), and when the grant
+    is not approved.
+    """
+    if grant.state != Grant.State.APPROVED:
+        raise GrantError(_("Only an approved grant can be narrowed."))
+    if to.is_empty:
+        raise GrantError(_("Nothing would be left. Revoke the grant instead."))
+    if wider := to.beyond(Terms.of(grant)):
+        raise GrantError(
+            _("This opens more than was approved (%(parts)s): make a new grant that replaces it.")
+            % {"parts": ", ".join(wider)}
+        )
+    return to
 
 
 def _told(terms: Terms) -> dict[str, object]:

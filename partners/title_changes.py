@@ -6,12 +6,15 @@ The file that asked for it is the first person; see engagement.models.TitleChang
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from engagement.models import Title, TitleChange
 from partners.audit import record
+from partners.blocks import Difference
+from partners.difference import of_trial, standing
 from partners.grants import Effect, refresh
 from partners.models import User
 
@@ -36,6 +39,15 @@ def effects(change: TitleChange) -> list[Effect]:
             raise _Undo
     except _Undo:
         return found
+
+
+def difference(change: TitleChange) -> Difference:
+    """What the change would open and close: titles, families, territories, days and exits."""
+    touched = {change.title_id, change.parent_id, change.title.parent_id} - {None}
+    return of_trial(
+        lambda: _apply(change, None, None),
+        lambda: standing(Q(title__in=touched) | Q(title__parent__in=touched)),
+    )
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ Chosen from the known lists and checked against them on the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django import forms
@@ -69,6 +69,12 @@ class CodesField(forms.MultipleChoiceField):
             **options,
         )
         self.known = choices
+
+    def leave(self, codes: Collection[str]) -> None:
+        """Offer and accept no other codes than these."""
+        known = self.known
+        self.known = lambda: [(code, label) for code, label in known() if code in codes]
+        self.choices = self.known
 
     def prepare_value(self, value: Any) -> Any:
         return value.split(",") if isinstance(value, str) else value

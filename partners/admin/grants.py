@@ -6,12 +6,13 @@ opens. The rules are in partners/grants.py and in the database; these pages foll
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminSplitDateTime
+from django.contrib.admin.widgets import AdminDateWidget, AdminSplitDateTime
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -25,6 +26,8 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from engagement.admin_pages import listed
+from engagement.models import Title
+from engagement.scope import ALL, EVER
 from partners import grants, territories
 from partners.admin.base import AuditedAdmin, plain, staff
 from partners.admin.choices import (
@@ -36,7 +39,9 @@ from partners.admin.choices import (
     family_choices,
     in_order,
 )
+from partners.admin.comparison import confirm_page, difference_shown, is_confirmed
 from partners.admin.filters import TypedPartner
+from partners.difference import on_approval, on_narrowing, on_revoking
 from partners.models import Grant, Holding
 
 
@@ -54,8 +59,8 @@ def preview(grant: Grant) -> SafeString:
             "families": [(f, FAMILY_NAMES.get(f, f)) for f in o.families],
             "territories": [(t, territories.name(t)) for t in o.territories],
             "exits": [(e, EXIT_NAMES.get(e, e)) for e in o.exits],
-            "since": grant.data_from,
-            "until": grant.data_until,
+            "since": None if o.window.since == EVER.since else o.window.since,
+            "until": None if o.window.until == EVER.until else o.window.until,
             "through": o.through if o.through.pk != o.title.pk else None,
             "held": o.title.pk in held,
         }
@@ -77,6 +82,7 @@ class GrantForm(forms.ModelForm):
         fields = (
             "partner",
             "contract_reference",
+            "replaces",
             "titles",
             "families",
             "data_from",
@@ -98,7 +104,50 @@ class GrantForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         in_order(self, "data_from", "data_until")
         in_order(self, "valid_from", "valid_until")
+        replaces = cleaned.get("replaces")
+        if replaces is not None and replaces.partner != cleaned.get("partner"):
+            self.add_error("replaces", _t("A grant replaces one of the same partner."))
+        elif replaces is not None and replaces.state != Grant.State.APPROVED:
+            self.add_error("replaces", _t("Only an approved grant can be replaced."))
         return cleaned
+
+
+class NarrowForm(forms.Form):
+    """What stays of an approved grant. Its lists hold nothing that was not approved."""
+
+    titles = forms.ModelMultipleChoiceField(
+        Title.objects.none(), label=_("titles"), widget=forms.CheckboxSelectMultiple
+    )
+    families = CodesField(label=_("families"), choices=family_choices)
+    data_from = forms.DateField(label=_("data from"), required=False, widget=AdminDateWidget)
+    data_until = forms.DateField(label=_("data until"), required=False, widget=AdminDateWidget)
+    territories = TerritoriesField(label=_("territories"))
+    exits = CodesField(label=_("exits"), choices=exit_choices)
+
+    def __init__(self, data: Any, grant: Grant) -> None:
+        now = grants.Terms.of(grant)
+        super().__init__(data, initial={f.name: getattr(now, f.name) for f in fields(now)})
+        self.fields["titles"].queryset = grant.titles.all()  # type: ignore[attr-defined]
+        for name, left in (
+            ("families", now.families),
+            ("exits", now.exits),
+            ("territories", now.territories),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, CodesField)
+            if ALL not in left:
+                field.leave(left)
+
+    def terms(self) -> grants.Terms:
+        said = self.cleaned_data
+        return grants.Terms(
+            titles=frozenset(t.pk for t in said["titles"]),
+            families=frozenset(said["families"]),
+            territories=frozenset(said["territories"]),
+            exits=frozenset(said["exits"]),
+            data_from=said["data_from"],
+            data_until=said["data_until"],
+        )
 
 
 class ExpiryForm(forms.Form):
@@ -141,13 +190,13 @@ class GrantAdmin(AuditedAdmin):
         "titles__name_en",
     )
     search_help_text = _("Contract reference, partner or title")
-    autocomplete_fields = ("partner", "titles")
-    readonly_fields = ("opens", "state_shown", "made", "approved", "revoked")
+    autocomplete_fields = ("partner", "titles", "replaces")
+    readonly_fields = ("opens", "changes", "state_shown", "made", "approved", "revoked")
     actions = None
 
     def get_fieldsets(self, request: HttpRequest, obj: Grant | None = None) -> Any:
         asked = (
-            (_("Contract"), {"fields": ("partner", "contract_reference")}),
+            (_("Contract"), {"fields": ("partner", "contract_reference", "replaces")}),
             (
                 _("What it opens"),
                 {
@@ -164,9 +213,10 @@ class GrantAdmin(AuditedAdmin):
         )
         if obj is None:
             return asked
+        shown = ("opens", "changes") if obj.state == Grant.State.PROPOSED else ("opens",)
         told = (
             (_("State"), {"fields": ("state_shown", "made", "approved", "revoked")}),
-            (_("Preview"), {"fields": ("opens",), "classes": ("wide",)}),
+            (_("Preview"), {"fields": shown, "classes": ("wide",)}),
         )
         return (*told, *asked)
 
@@ -178,7 +228,17 @@ class GrantAdmin(AuditedAdmin):
         return rows.annotate(titles_named=Coalesce(Subquery(named), 0))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"valid_from": timezone.now(), **super().get_changeform_initial_data(request)}
+        """Of a grant that is to be replaced: what it opens, to be widened."""
+        given = super().get_changeform_initial_data(request)
+        old = self.get_object(request, str(given["replaces"])) if "replaces" in given else None
+        if old is None:
+            return {"valid_from": timezone.now(), **given}
+        kept = {
+            f: getattr(old, f)
+            for f in ("partner", "contract_reference", "families", "data_from", "data_until",
+                      "territories", "exits", "valid_until")
+        }  # fmt: skip
+        return {**kept, "titles": old.titles.all(), "valid_from": timezone.now(), **given}
 
     # -- who may -----------------------------------------------------------------------------
 
@@ -203,7 +263,9 @@ class GrantAdmin(AuditedAdmin):
             and grant.made_by_id != user.pk,
             "is_maker": grant.made_by_id == user.pk,
             "may_revoke": change and grant.state != Grant.State.REVOKED,
-            "may_expire": change and grant.state == Grant.State.APPROVED,
+            "may_narrow": change and grant.state == Grant.State.APPROVED,
+            "may_replace": user.has_perm("partners.add_grant")
+            and grant.state == Grant.State.APPROVED,
         }
 
     # -- columns -----------------------------------------------------------------------------
@@ -256,6 +318,10 @@ class GrantAdmin(AuditedAdmin):
     def opens(self, grant: Grant) -> SafeString:
         return preview(grant)
 
+    @admin.display(description=_("On approval"))
+    def changes(self, grant: Grant) -> SafeString:
+        return difference_shown(on_approval(grant))
+
     # -- saving ------------------------------------------------------------------------------
 
     def save_model(
@@ -293,6 +359,7 @@ class GrantAdmin(AuditedAdmin):
         return [
             path("<path:object_id>/approve/", wrap(self.approve), name="partners_grant_approve"),
             path("<path:object_id>/revoke/", wrap(self.revoke), name="partners_grant_revoke"),
+            path("<path:object_id>/narrow/", wrap(self.narrow), name="partners_grant_narrow"),
             path("<path:object_id>/expiry/", wrap(self.expire), name="partners_grant_expiry"),
             *super().get_urls(),
         ]
@@ -330,6 +397,7 @@ class GrantAdmin(AuditedAdmin):
             "admin/partners/grant/approve.html",
             title=_t("Approve grant"),
             preview=preview(grant),
+            difference=difference_shown(on_approval(grant)),
             seen=grants.digest(grants.opens(grant)),
             is_proposed=grant.state == Grant.State.PROPOSED,
             **self._may(request, grant),
@@ -353,7 +421,33 @@ class GrantAdmin(AuditedAdmin):
             "admin/partners/grant/revoke.html",
             title=_t("Revoke grant"),
             preview=preview(grant),
+            difference=difference_shown(on_revoking(grant)),
             may_revoke=grant.state != Grant.State.REVOKED,
+        )
+
+    def narrow(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """GET: what may stay. POST: what that closes, and then, confirmed, narrowed at once."""
+        grant = self._for_change(request, object_id)
+        form = NarrowForm(request.POST or None, grant)
+        if request.method == "POST" and form.is_valid():
+            try:
+                difference = on_narrowing(grant, grants.checked(grant, form.terms()))
+                if not is_confirmed(request, difference):
+                    return confirm_page(self, request, difference, grant)
+                grants.narrow(grant, form.terms(), by=staff(request), request=request)
+            except grants.GrantError as error:
+                form.add_error(None, str(error))
+            else:
+                self.log_change(request, grant, "narrowed")
+                self.message_user(request, _t("The grant is narrowed."), messages.SUCCESS)
+                return self.back_to(grant)
+        return self.step_page(
+            request,
+            grant,
+            "admin/partners/grant/narrow.html",
+            title=_t("Narrow a grant"),
+            form=form,
+            media=self.media + form.media,
         )
 
     def expire(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from engagement.admin_pages import ReadOnlyAdmin, listed
 from partners import grants, territories
-from partners.admin.base import AuditedAdmin, staff
+from partners.admin.base import staff
 from partners.admin.choices import TerritoriesField, in_order
+from partners.admin.comparison import AsksBeforeSaving
 from partners.admin.filters import TypedPartner
+from partners.blocks import Reach
+from partners.difference import standing
 from partners.models import Entitlement, Holding
 
 
@@ -32,11 +38,12 @@ class HoldingForm(forms.ModelForm):
 
 
 @admin.register(Holding)
-class HoldingAdmin(AuditedAdmin):
-    """Saving or removing one refreshes what granted series open."""
+class HoldingAdmin(AsksBeforeSaving):
+    """Saving or removing one refreshes what granted series open, once that was seen."""
 
     form = HoldingForm
     audit_subject = "holding"
+    actions = None
     list_display = ("title", "partner", "where", "from_day", "until")
     list_filter = (("partner", TypedPartner),)
     list_select_related = ("partner", "title")
@@ -48,6 +55,12 @@ class HoldingAdmin(AuditedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("partner", "title") if obj else ()
+
+    def compared(self, request: HttpRequest, object_id: str | None) -> Callable[[], Reach]:
+        """What stands of its title; nothing where the form names none, and is not valid."""
+        held = self.get_object(request, unquote(object_id)) if object_id else None
+        named = str(held.title_id) if held is not None else request.POST.get("title", "")
+        return lambda: standing(Q(title=named)) if named.isdecimal() else {}
 
     @admin.display(description=_("territories"))
     def where(self, holding: Holding) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
@@ -26,7 +28,12 @@ from engagement.models import Title
 from partners import suspension
 from partners.admin.base import AuditedAdmin, staff
 from partners.admin.choices import FAMILY_NAMES, CodesField, capfirst_lazy, family_choices
+from partners.admin.comparison import AsksBeforeSaving
+from partners.admin.explain import explain_page
 from partners.admin.filters import TypedPartner
+from partners.admin.staff_views import view_page
+from partners.blocks import Reach
+from partners.difference import member_reach
 from partners.invitations import InvitationError, invite
 from partners.models import Entitlement, Grant, Invitation, Membership, Partner
 from partners.staff_limits import visible
@@ -164,6 +171,8 @@ class PartnerAdmin(AuditedAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<path:object_id>/invite/", wrap(self.invite), name="partners_partner_invite"),
+            path("<path:object_id>/explain/", wrap(self.explain), name="partners_partner_explain"),
+            path("<path:object_id>/view-as/", wrap(self.view_as), name="partners_partner_view_as"),
             *super().get_urls(),
         ]
 
@@ -172,6 +181,18 @@ class PartnerAdmin(AuditedAdmin):
         if not staff(request).has_perm("partners.add_invitation"):
             raise PermissionDenied
         return invite_page(self, request, partner) or self.back_to(partner)
+
+    def explain(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        partner: Partner = self.object_or_404(request, object_id)
+        if not staff(request).has_perm("partners.view_entitlement"):
+            raise PermissionDenied
+        return explain_page(self, request, partner)
+
+    def view_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        partner: Partner = self.object_or_404(request, object_id)
+        if not staff(request).has_perm("partners.add_staffview"):
+            raise PermissionDenied
+        return view_page(self, request, partner)
 
 
 def _linked(model: str, partner: Partner, n: int, more: str = "") -> SafeString:
@@ -226,7 +247,7 @@ class MembershipForm(forms.ModelForm):
 
 
 @admin.register(Membership)
-class MembershipAdmin(AuditedAdmin):
+class MembershipAdmin(AsksBeforeSaving):
     """A member comes by an accepted invitation, never by this page."""
 
     form = MembershipForm
@@ -251,6 +272,10 @@ class MembershipAdmin(AuditedAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def compared(self, request: HttpRequest, object_id: str | None) -> Callable[[], Reach]:
+        member = self.get_object(request, unquote(object_id)) if object_id else None
+        return lambda: member_reach(member) if member is not None else {}
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Removing a member takes their bundles along, which nobody deletes by themselves."""

@@ -19,6 +19,7 @@ from engagement.admin_pages import listed
 from engagement.models import Title, TitleChange
 from partners import territories, title_changes
 from partners.admin.base import AuditedAdmin, staff
+from partners.admin.comparison import difference_shown
 from partners.admin.filters import TypedPartner
 from partners.models import Holding
 from partners.staff_limits import visible
@@ -149,7 +150,8 @@ class TitleChangeAdmin(AuditedAdmin):
             else:
                 self.message_user(request, _t("Decided."), messages.SUCCESS)
             return self.back_to(change)
-        effects = title_changes.effects(change) if change.decided_at is None else []
+        waits = change.decided_at is None
+        effects = title_changes.effects(change) if waits else []
         return self.step_page(
             request,
             change,
@@ -159,6 +161,7 @@ class TitleChangeAdmin(AuditedAdmin):
             asked=self.asked(change),
             gains=[e for e in effects if e.gains],
             losses=[e for e in effects if not e.gains],
+            difference=difference_shown(title_changes.difference(change)) if waits else "",
         )
 
 

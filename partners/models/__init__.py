@@ -1,6 +1,6 @@
 from partners.models.audit import AuditEvent, AuditLink, AuditSeal
 from partners.models.credentials import Credential
-from partners.models.grants import Consent, Entitlement, Grant, Holding
+from partners.models.grants import LIVE, Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
 from partners.models.sign_in import Attempt, Session
 from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, IdentityProvider
@@ -8,6 +8,11 @@ from partners.models.staff import RoleChange
 
 __all__ = [
     "Attempt",
+from partners.models.requests import AccessRequest, GrantBatch, StaffView
+
+__all__ = [
+    "LIVE",
+    "AccessRequest",
     "AuditEvent",
     "AuditLink",
     "AuditSeal",
@@ -17,6 +22,7 @@ __all__ = [
     "Entitlement",
     "ExternalIdentity",
     "Grant",
+    "GrantBatch",
     "Holding",
     "IdentityProvider",
     "Invitation",
@@ -24,5 +30,6 @@ __all__ = [
     "Partner",
     "RoleChange",
     "Session",
+    "StaffView",
     "User",
 ]

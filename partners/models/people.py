@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from partners.models.credentials import Credential
+    from partners.models.requests import StaffView
 
 
 class UserManager(BaseUserManager["User"]):
@@ -168,6 +169,9 @@ class Membership(models.Model):
         null=True,
         blank=True,
     )
+
+    staff_view: StaffView | None = None
+    """Set on a place that is in no table: staff look as the partner (partners/staff_views.py)."""
 
     class Meta:
         verbose_name = _("membership")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,9 +18,11 @@ from django.utils.cache import patch_cache_control
 
 from engagement.roles import PARTNER, WEB, acting_as, become, become_staff
 from partners.access import membership_for
+from partners.audit import record
 from partners.credentials import keep_use
-from partners.models import Membership
+from partners.models import Membership, StaffView, User
 from partners.single_sign_on import opens
+from partners.staff_views import as_membership, view_of
 from portal.api import bearer
 from portal.web.single_sign_on import sign_in_elsewhere, ways
 
@@ -86,15 +89,37 @@ class RoleMiddleware:
         """
         if not request.user.is_authenticated:
             return None  # the view asks for sign-in before it looks at anything
+        view = _staff_view(request, kwargs["partner"])
+        if view is not None:
+            self._look(request, as_membership(view))
+            return None
         membership = _membership(request, kwargs["partner"])
         if membership is None:
             raise Http404
         if not hasattr(request, "credential") and not opens(ways(request), membership.partner):
             return sign_in_elsewhere(request, membership.partner)
+        self._be(request, membership)
+        return None
+
+    def _look(self, request: HttpRequest, place: Membership) -> None:
+        """Staff in the partner's place: they read, and each page they read is recorded."""
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        self._be(request, place)
+        assert place.staff_view is not None
+        record(
+            "staff_view.page",
+            actor=place.user,
+            partner=place.partner,
+            target=request.path_info,
+            request=request,
+            view=str(place.staff_view.pk),
+        )
+
+    def _be(self, request: HttpRequest, membership: Membership) -> None:
         request.membership = membership  # type: ignore[attr-defined]
         request.partner = membership.partner  # type: ignore[attr-defined]
         become(PARTNER, partner_id=membership.partner_id)
-        return None
 
 
 def _membership(request: HttpRequest, partner_slug: str) -> Membership | None:
@@ -103,3 +128,11 @@ def _membership(request: HttpRequest, partner_slug: str) -> Membership | None:
     if credential is None:
         return membership_for(request.user, partner_slug)  # type: ignore[arg-type]
     return credential.maker if credential.partner.slug == partner_slug else None
+
+
+def _staff_view(request: HttpRequest, partner_slug: str) -> StaffView | None:
+    """What one of the staff looks by; a program that calls by token never does."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_staff or hasattr(request, "credential"):
+        return None
+    return view_of(user, partner_slug)

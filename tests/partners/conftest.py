@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.http import HttpResponse
+from django.test import Client
 
 from engagement.models import (
     FanSet,
@@ -18,7 +20,19 @@ from engagement.models import (
     Tag,
     TitleChange,
 )
-from partners.models import AuditEvent, Consent, Invitation, Partner, RoleChange, User
+from partners.models import (
+    AccessRequest,
+    AuditEvent,
+    ClaimedDomain,
+    Consent,
+    GrantBatch,
+    IdentityProvider,
+    Invitation,
+    Partner,
+    RoleChange,
+    StaffView,
+    User,
+)
 from reports.models import Bundle, Delivery, Run, Schedule
 from tests.cast import DAY, Cast
 
@@ -33,6 +47,13 @@ class Staff:
     abel: User  # administrator
     lin: User  # partner manager of Aurora alone, where there is a cast
     root: User  # superuser
+
+
+def confirmed(client: Client, url: str, form: dict[str, Any]) -> HttpResponse:
+    """Send a form and, where it asks, confirm what it shows that the change opens and closes."""
+    response = client.post(url, form)
+    seen = response.context and response.context.get("seen")
+    return client.post(url, {**form, "_seen": seen}) if seen else response  # type: ignore[return-value]
 
 
 @pytest.fixture
@@ -127,6 +148,20 @@ def filled(cast: Cast, staff: Staff) -> dict[str, Any]:
         "partners.rolechange": RoleChange.objects.create(user=staff.dora, made_by=staff.ada),
         "partners.user": cast.alice.user,
         "auth.group": staff.mona.groups.get(),
+        "partners.accessrequest": AccessRequest.objects.create(
+            partner=cast.aurora, title=cast.hidden, families=["danmu"],
+            reason="<script>alert(1)</script>", asked_by=cast.alice.user,
+        ),
+        "partners.grantbatch": GrantBatch.objects.create(name="autumn.csv", made_by=staff.mona),
+        "partners.staffview": StaffView.objects.create(
+            partner=cast.aurora, staff=staff.mona, reason="<script>alert(1)</script>"
+        ),
+        "partners.identityprovider": IdentityProvider.objects.create(
+            partner=cast.aurora, issuer="https://accounts.example", client_id="dailies"
+        ),
+        "partners.claimeddomain": ClaimedDomain.objects.create(
+            partner=cast.aurora, domain="aurora.example", claimed_by=staff.mona
+        ),
         "reports.schedule": schedule,
         "reports.bundle": bundle,
         "reports.delivery": Delivery.objects.create(
@@ -142,5 +177,10 @@ def _groups_again() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        for migration in ("0003_staff", "0007_fan_sets", "0013_staff_roles"):
+        for migration in (
+            "0003_staff",
+            "0007_fan_sets",
+            "0016_staff_roles",
+            "0017_asking_and_looking",
+        ):
             cursor.execute(import_module(f"partners.migrations.{migration}")._groups())

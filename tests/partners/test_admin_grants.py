@@ -15,7 +15,7 @@ from partners.access import scope_for
 from partners.models import AuditEvent, Grant, Holding
 from tests.cast import Cast
 from tests.conftest import SignedIn
-from tests.partners.conftest import Staff
+from tests.partners.conftest import Staff, confirmed
 
 
 def form(cast: Cast, **fields: Any) -> dict[str, Any]:
@@ -267,13 +267,14 @@ def test_a_holding_saved_or_removed_refreshes_a_granted_series(cast: Cast, staff
     cast.grant(cast.aurora, series)
     client = SignedIn(staff.mona)
     assert episode.pk not in scope_for(cast.alice, "web").titles()
-    client.post(
+    confirmed(
+        client,
         reverse("admin:partners_holding_add"),
         {"partner": str(cast.aurora.pk), "title": episode.pk, "territories": ["CN"]},
     )
     assert episode.pk in scope_for(cast.alice, "web").titles()
     holding = Holding.objects.get(title=episode)
-    client.post(reverse("admin:partners_holding_delete", args=[holding.pk]), {"post": "yes"})
+    confirmed(client, reverse("admin:partners_holding_delete", args=[holding.pk]), {"post": "yes"})
     assert episode.pk not in scope_for(cast.alice, "web").titles()
     told = AuditEvent.objects.filter(action__startswith="holding.").order_by("id")
     assert [(e.action, e.actor) for e in told] == [

@@ -16,7 +16,7 @@ from partners.access import scope_for
 from partners.models import AuditEvent, Invitation, Membership, Partner, User
 from tests.cast import Cast
 from tests.conftest import SignedIn
-from tests.partners.conftest import Staff
+from tests.partners.conftest import Staff, confirmed
 
 
 def invite(user: User, partner: Partner, **fields: str) -> Any:
@@ -128,7 +128,8 @@ def member_form(**fields: Any) -> dict[str, Any]:
 def test_a_limit_narrows_a_member_and_is_recorded(cast: Cast, staff: Staff) -> None:
     address = reverse("admin:partners_membership_change", args=[cast.amy.pk])
     client = SignedIn(staff.mona)
-    client.post(
+    confirmed(
+        client,
         address,
         member_form(
             narrow_titles="on",
@@ -141,10 +142,10 @@ def test_a_limit_narrows_a_member_and_is_recorded(cast: Cast, staff: Staff) -> N
     assert (cast.amy.limit_titles, cast.amy.limit_families) == ([cast.shared.pk], ["danmu"])
     scope = scope_for(cast.amy, "web")
     assert {t: scope.families(t) for t in scope.titles()} == {cast.shared.pk: {"danmu"}}
-    client.post(address, member_form(narrow_titles="on"))
+    confirmed(client, address, member_form(narrow_titles="on"))
     cast.amy.refresh_from_db()
     assert (cast.amy.limit_titles, cast.amy.limit_families) == ([], None)
-    client.post(address, member_form())
+    confirmed(client, address, member_form())
     cast.amy.refresh_from_db()
     assert cast.amy.limit_titles is None
     told = AuditEvent.objects.filter(action="membership.changed")
@@ -152,8 +153,10 @@ def test_a_limit_narrows_a_member_and_is_recorded(cast: Cast, staff: Staff) -> N
 
 
 def test_a_removed_member_is_out(cast: Cast, staff: Staff) -> None:
-    SignedIn(staff.mona).post(
-        reverse("admin:partners_membership_delete", args=[cast.amy.pk]), {"post": "yes"}
+    confirmed(
+        SignedIn(staff.mona),
+        reverse("admin:partners_membership_delete", args=[cast.amy.pk]),
+        {"post": "yes"},
     )
     assert not Membership.objects.filter(pk=cast.amy.pk).exists()
     assert scope_for(cast.amy, "web").titles() == frozenset()

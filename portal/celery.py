@@ -19,6 +19,7 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "make-notices": {"task": "reports.make_notices", "schedule": 60.0, "options": {"expires": 60}},
     "purge": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 app.conf.beat_schedule_filename = os.environ.get("BEAT_SCHEDULE", "var/run/beat")

@@ -331,6 +331,7 @@ JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=30)  # a dead worker is
 JOB_RING_SECONDS = env.int("JOB_RING_SECONDS", default=30)  # what waits is rung for this often
 JOB_BACKOFF_SECONDS = env.int("JOB_BACKOFF_SECONDS", default=5)
 KEEP_BUNDLES_DAYS = env.int("KEEP_BUNDLES_DAYS", default=30)
+REMIND_DAYS = sorted({int(d) for d in env.list("REMIND_DAYS", default=["60", "30", "7"])})
 CELERY_TIMEZONE = TIME_ZONE
 
 # --- REST ------------------------------------------------------------------------------------

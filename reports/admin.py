@@ -23,7 +23,7 @@ from partners.admin.filters import TypedPartner
 from partners.audit import record
 from partners.models import User
 from reports import jobs
-from reports.models import Bundle, Delivery, Schedule
+from reports.models import Bundle, Delivery, Notice, Schedule
 
 _PARTNER = ("partner", TypedPartner)
 
@@ -145,3 +145,25 @@ class DeliveryAdmin(JobAdmin):
         "attempts", ("made_at", "sent_at"), "message_id",
     )  # fmt: skip
     followed = ("bundle",)
+
+
+@admin.register(Notice)
+class NoticeAdmin(JobAdmin):
+    list_display = ("user", "partner", "about", "state_shown", "attempts", "made_at", "sent_at")
+    list_filter = ("state", _PARTNER, "made_at")
+    list_select_related = (
+        "user",
+        "partner",
+        "grant__partner",
+        "request__partner",
+        "request__title",
+    )
+    search_fields = ("user__email", "partner__slug", "message_id")
+    fields = (
+        "user", "partner", "about", "state_shown", "failure", "trouble", "attempts",
+        ("made_at", "sent_at"), "message_id",
+    )  # fmt: skip
+
+    @admin.display(description=_("about"))
+    def about(self, notice: Notice) -> str:
+        return str(notice.grant or notice.request)

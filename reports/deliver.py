@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import smtplib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,7 @@ from partners.access import scope_for
 from partners.audit import record
 from reports import jobs
 from reports.jobs import Claim
-from reports.models import LANGUAGES, Delivery, Job
+from reports.models import LANGUAGES, Delivery, Job, Notice
 from reports.plan import EXIT, covered
 
 log = logging.getLogger(__name__)
@@ -62,31 +63,50 @@ class Conversation(EmailBackend):
         return Server
 
 
+@dataclass(frozen=True)
+class Post:
+    """A kind of mail: what may still be sent, its message, and what is recorded once it left.
+
+    `still_wanted` reads the job afresh, as the worker, and raises Withdrawn; it is asked before
+    the conversation and again at the point of no return.
+    """
+
+    model: type[Delivery] | type[Notice]
+    still_wanted: Callable[[UUID], Any]
+    message_of: Callable[[Any], EmailMultiAlternatives]
+    record_sent: Callable[[Any], None]
+
+
 def send(delivery_id: UUID) -> bool:
+    """Send the mail of a bundle: see `post`."""
+    return post(_BUNDLES, delivery_id)
+
+
+def post(kind: Post, job_id: UUID) -> bool:
     """Send the mail if it is due and nobody else does. Safe to call any number of times.
 
     Returns whether this call sent it.
     """
-    claim = jobs.claim(Delivery, delivery_id)
+    claim = jobs.claim(kind.model, job_id)
     if claim is None:
         return False
     with jobs.held(claim):
         try:
-            delivery = _still_wanted(claim)
-            _converse(claim, message_of(delivery))
+            job = kind.still_wanted(job_id)
+            _converse(kind, claim, kind.message_of(job))
         except Withdrawn as reason:
             jobs.finish(claim, Job.State.CANCELLED, Failure.REFUSED, str(reason))
         except jobs.LeaseLost:
-            log.warning("delivery %s: another attempt owns it", delivery_id)
+            log.warning("mail %s: another attempt owns it", job_id)
         except _NotSent as reason:
             _not_sent(claim, reason)
         except _Uncertain as reason:
             jobs.finish(claim, Job.State.UNKNOWN, Failure.UNCERTAIN, str(reason))
         except Exception as problem:
-            log.exception("delivery %s", delivery_id)
+            log.exception("mail %s", job_id)
             _not_sent(claim, _NotSent(f"{type(problem).__name__}: {problem}"))
         else:
-            return _sent(claim, delivery)
+            return _sent(kind, claim, job)
     return False
 
 
@@ -139,12 +159,12 @@ class _Uncertain(Exception):
     """It may have left."""
 
 
-def _still_wanted(claim: Claim) -> Delivery:
+def _still_wanted(delivery_id: UUID) -> Delivery:
     """The delivery, if its recipient may have the bundle now. Raises Withdrawn."""
     with acting_as(WORKER):
         delivery = Delivery.objects.select_related(
             "bundle__partner", "bundle__run__schedule", "bundle__artefact", "recipient__user"
-        ).get(pk=claim.id)
+        ).get(pk=delivery_id)
         bundle = delivery.bundle
         if not covered(bundle, scope_for(delivery.recipient, EXIT, delivered=True)):
             raise Withdrawn("the bundle is not granted to the recipient any more")
@@ -156,7 +176,7 @@ def _still_wanted(claim: Claim) -> Delivery:
     return delivery
 
 
-def _converse(claim: Claim, message: EmailMultiAlternatives) -> None:
+def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None:
     """Hand the message to the server. Raises _NotSent, _Uncertain, Withdrawn or LeaseLost."""
     begun = False
 
@@ -164,7 +184,7 @@ def _converse(claim: Claim, message: EmailMultiAlternatives) -> None:
         nonlocal begun
         claim.check()
         with acting_as(WORKER):
-            _still_wanted(claim)
+            kind.still_wanted(claim.id)
             if not jobs.advance(claim, Job.State.SENDING):
                 raise jobs.LeaseLost
         begun = True
@@ -209,20 +229,24 @@ def _hang_up(server: Conversation) -> None:
     server.connection = None
 
 
-def _sent(claim: Claim, delivery: Delivery) -> bool:
+def _sent(kind: Post, claim: Claim, job: Any) -> bool:
     with acting_as(WORKER):
         if not jobs.finish(claim, Job.State.DONE):
-            log.error("delivery %s: sent, but its lease was lost", claim.id)
+            log.error("mail %s: sent, but its lease was lost", claim.id)
             return False
-        Delivery.objects.filter(pk=claim.id).update(sent_at=Now())
-        record(
-            "bundle.mailed",
-            actor=None,
-            partner=delivery.bundle.partner,
-            target=delivery.bundle_id,
-            recipient=str(delivery.recipient.user_id),
-        )
+        kind.model.objects.filter(pk=claim.id).update(sent_at=Now())
+        kind.record_sent(job)
     return True
+
+
+def _record_sent(delivery: Delivery) -> None:
+    record(
+        "bundle.mailed",
+        actor=None,
+        partner=delivery.bundle.partner,
+        target=delivery.bundle_id,
+        recipient=str(delivery.recipient.user_id),
+    )
 
 
 def _not_sent(claim: Claim, reason: _NotSent) -> None:
@@ -245,3 +269,6 @@ def _answer(code: int, words: bytes | str) -> str:
 
 def _words(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
+
+
+_BUNDLES = Post(Delivery, _still_wanted, message_of, _record_sent)

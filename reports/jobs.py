@@ -23,13 +23,14 @@ from django.db import connection, transaction
 
 from engagement.roles import WORKER, acting_as
 from reports.heartbeat import WORKER_KIND, seen
-from reports.models import Bundle, Delivery, Job
+from reports.models import Bundle, Delivery, Job, Notice
 
 log = logging.getLogger(__name__)
 
 TASKS: dict[type[Job], str] = {
     Bundle: "reports.build_bundle",
     Delivery: "reports.send_delivery",
+    Notice: "reports.send_notice",
 }
 LOSSES_ALLOWED = 3
 """Workers that may die over one job before it is parked."""

@@ -250,6 +250,41 @@ class Delivery(Job):
         return f"{self.channel} {self.address}"
 
 
+class Notice(Job):
+    """A short mail to one person: a grant nears its end, a request moved. Made once by its key."""
+
+    user = models.ForeignKey(
+        "partners.User", models.CASCADE, related_name="+", verbose_name=_("recipient")
+    )
+    grant = models.ForeignKey(
+        "partners.Grant", models.CASCADE, null=True, related_name="+", verbose_name=_("grant")
+    )
+    request = models.ForeignKey(
+        "partners.AccessRequest", models.CASCADE, null=True, related_name="+",
+        verbose_name=_("access request"),
+    )  # fmt: skip
+    key = models.CharField(_("key"), max_length=120)
+    message_id = models.CharField(_("Message-ID"), max_length=200, unique=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ["-made_at"]
+        indexes = [models.Index(fields=["due_at"], condition=_IS_OPEN, name="notice_open")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="each_notice_once"),
+            models.CheckConstraint(
+                condition=Q(grant__isnull=True, request__isnull=False)
+                | Q(grant__isnull=False, request__isnull=True),
+                name="notice_is_of_one_thing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Heartbeat(models.Model):
     """When a part of the background was last heard from (reports/heartbeat.py)."""
 

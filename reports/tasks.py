@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from partners import credential_mails
-from reports import build, deliver, downloads, heartbeat, jobs, schedules
+from reports import build, deliver, downloads, heartbeat, jobs, notices, schedules
 
 
 @shared_task(name="reports.sweep", ignore_result=True)
@@ -42,3 +42,14 @@ def send_delivery(delivery_id: str) -> None:
 @shared_task(name="reports.remind_of_credentials", ignore_result=True)
 def remind_of_credentials() -> None:
     credential_mails.remind()
+
+
+@shared_task(name="reports.make_notices", ignore_result=True)
+def make_notices() -> None:
+    notices.make_notices()
+
+
+@shared_task(name="reports.send_notice", ignore_result=True)
+def send_notice(notice_id: str) -> None:
+    heartbeat.seen(heartbeat.WORKER_KIND)
+    notices.send(UUID(notice_id))

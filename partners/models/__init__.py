@@ -2,17 +2,15 @@ from partners.models.audit import AuditEvent, AuditLink, AuditSeal
 from partners.models.credentials import Credential
 from partners.models.grants import LIVE, Consent, Entitlement, Grant, Holding
 from partners.models.people import Invitation, Membership, Partner, User
+from partners.models.requests import AccessRequest, GrantBatch, StaffView
 from partners.models.sign_in import Attempt, Session
 from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, IdentityProvider
 from partners.models.staff import RoleChange
 
 __all__ = [
-    "Attempt",
-from partners.models.requests import AccessRequest, GrantBatch, StaffView
-
-__all__ = [
     "LIVE",
     "AccessRequest",
+    "Attempt",
     "AuditEvent",
     "AuditLink",
     "AuditSeal",

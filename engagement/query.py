@@ -108,7 +108,7 @@ def releases(scope: Scope) -> list[dict[str, object]]:
     slugs = dict(Title.objects.filter(pk__in=scope.titles()).values_list("pk", "slug"))
     with acting_as(READER, partner_id=scope.partner_id, exit=scope.exit):
         rows = fetch(
-            "SELECT id::text, kind, title_id, day, done_at, engine, metric_version,"
+            "SELECT id::text, kind, title_id, day, until, done_at, engine, metric_version,"
             " waiting_viewers FROM wall_release WHERE title_id = ANY(%s)"
             " ORDER BY done_at DESC, title_id, day DESC",
             [list(slugs)],
@@ -124,8 +124,8 @@ def releases(scope: Scope) -> list[dict[str, object]]:
             "metric_version": metric_version,
             "waiting_viewers": waiting if _sees_all(scope, title_id, day) else None,
         }
-        for id_, kind, title_id, day, done_at, engine, metric_version, waiting in rows
-        if _sees_release(scope, title_id, kind, day)
+        for id_, kind, title_id, day, until, done_at, engine, metric_version, waiting in rows
+        if _sees_release(scope, title_id, kind, day, until)
     ]
 
 
@@ -182,12 +182,16 @@ def _could_read(scope: Scope, change: Change) -> bool:
     )
 
 
-def _sees_release(scope: Scope, title_id: int, kind: str, day: date | None) -> bool:
+def _sees_release(
+    scope: Scope, title_id: int, kind: str, day: date | None, until: date | None
+) -> bool:
+    """Of its day, or of a period that lies wholly in one tuple; one of no day is of the title."""
     families = _FAMILIES_OF_KIND[kind]
+    period = Window(day, until or day + timedelta(days=1)) if day else None
     return any(
         e.title_id == title_id
         and e.families & families
-        and (day is None or e.window.since <= day < e.window.until)
+        and (period is None or e.window.holds(period))
         for e in scope.entitled
     )
 

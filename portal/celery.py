@@ -1,8 +1,11 @@
 """The Celery app. Its beat only says when to look into the tables for what is due."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("dailies")
@@ -23,3 +26,14 @@ app.conf.beat_schedule = {
     "purge": {"task": "reports.purge", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 app.conf.beat_schedule_filename = os.environ.get("BEAT_SCHEDULE", "var/run/beat")
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def look_at_the_login(**kwargs: Any) -> None:
+    """A worker under a login that the walls do not hold for ends here; Celery only logs others."""
+    from portal.login import refuse_wrong_login
+
+    try:
+        refuse_wrong_login()
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from error

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
+from portal.login import is_safe_login
 from reports.heartbeat import last_seen
 
 _SILENCE = timedelta(seconds=60)
@@ -22,7 +23,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database, broker, and a worker and beat that were heard from within a minute.
+    """Database and our login to it, broker, a worker and beat heard from within a minute.
 
     Says which, never why: this URL is open.
     """
@@ -49,7 +50,7 @@ def _holds(check: Callable[[], bool]) -> bool:
 def _database() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return True
+    return is_safe_login()
 
 
 def _broker() -> bool:

@@ -180,48 +180,6 @@ def test_the_audit_trail_is_append_only(cast: Cast) -> None:
             connection.cursor().execute(sql)
 
 
-# --- the census --------------------------------------------------------------------------------
-def test_every_table_with_a_partner_is_under_row_security(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity,
-                   EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid
-                           AND p.polqual IS NOT NULL AND p.polwithcheck IS NOT NULL)
-            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-            WHERE c.relkind = 'r' AND a.attname = 'partner_id' AND NOT a.attisdropped
-            """
-        )
-        tables = cursor.fetchall()
-    assert len(tables) >= 11
-    assert [name for name, secured, policed in tables if not (secured and policed)] == []
-
-
-def test_every_fact_table_has_one_barrier_view_and_only_the_publisher_writes(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT c.relname,
-                   'security_barrier=true' = ANY (c.reloptions)
-            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('v', 'm') AND n.nspname = 'public'
-            """
-        )
-        views = dict(cursor.fetchall())
-        cursor.execute(
-            """
-            SELECT table_name, grantee FROM information_schema.role_table_grants
-            WHERE (table_name LIKE 'engagement\\_%%fact' OR table_name = ANY (%s))
-              AND grantee NOT IN ('dailies_owner', 'dailies_publish')
-            """,
-            [[*(table for _, table in FACT_VIEWS), *PIPELINES_OWN]],
-        )
-        strangers = cursor.fetchall()
-    assert set(views) == {*(v for v, _ in FACT_VIEWS), "wall_release", "wall_measured"}
-    assert all(views.values())
-    assert strangers == []
-
-
 def test_the_web_login_has_no_way_to_the_facts(transactional_db: None) -> None:
     """A real connection as dailies_web, not a role that the owner has taken."""
     name = settings.DATABASES["default"]["NAME"]

@@ -166,7 +166,8 @@ class Grant(models.Model):
 
 # What makes an entitlement live, whatever the exit: by the database clock.
 LIVE: dict[str, Q] = {
-    "approved": Q(grant__state=Grant.State.APPROVED),
+    "the partner's own": Q(grant__partner=F("partner")),
+    "approved": Q(grant__state=Grant.State.APPROVED, grant__approved_by__isnull=False),
     "not revoked": Q(grant__revoked_at__isnull=True),
     "begun": Q(valid_from__lte=Now()),
     "not expired": Q(valid_until__isnull=True) | Q(valid_until__gt=Now()),

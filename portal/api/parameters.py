@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from engagement.query import families_of, measured, resource_for
@@ -29,9 +29,7 @@ def query_from(
     """
     families = families_of(resource_for(resource), scope, title_id)
     known = _KNOWN | (_OF_COMMENTS if resource == "danmu_comments" else set())
-    for name in parameters:
-        if name not in known:
-            raise BadParameter(f"unknown parameter {name!r}; known are {', '.join(sorted(known))}")
+    refuse_unknown(parameters, known)
     since, until = _day(parameters, "from"), _day(parameters, "until")
     named = since is not None or until is not None
     territory = _territory(parameters)
@@ -56,6 +54,15 @@ def query_from(
         e.reaches(territory) for e in scope.tuples(title_id, families)
     )
     return query, (named or not reached) and not _clip(parameters)
+
+
+def refuse_unknown(parameters: Mapping[str, str], known: Collection[str] = ()) -> None:
+    """Raises BadParameter for the first parameter that is not known; never is one ignored."""
+    for name in parameters:
+        if name not in known:
+            raise BadParameter(
+                f"unknown parameter {name!r}; known are {', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def _clip(parameters: Mapping[str, str]) -> bool:

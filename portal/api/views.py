@@ -23,7 +23,7 @@ from partners.access import scope_for, title_for
 from partners.audit import record
 from partners.models import Membership
 from portal.api.errors import ExportNotGranted, block
-from portal.api.parameters import MOST_ROWS, query_from
+from portal.api.parameters import MOST_ROWS, query_from, refuse_unknown
 from portal.api.serializers import ChangeList, ReleaseList, ResourceAnswer, TitleList
 from portal.files import csv_response
 
@@ -52,7 +52,17 @@ class CSVRenderer(BaseRenderer):
 
 
 class PartnerView(APIView):
-    """A URL of one partner; portal/web/middleware.py has let the member in."""
+    """A URL of one partner; portal/web/middleware.py has let the member in.
+
+    It takes no parameters; the one that does says so, and checks them after it knows the title.
+    """
+
+    has_parameters = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not self.has_parameters:
+            refuse_unknown(request.query_params.dict())
 
     def membership(self, request: Request) -> Membership:
         membership = getattr(request._request, "membership", None)
@@ -83,6 +93,7 @@ class Title(PartnerView):
 
 
 class Resource(PartnerView):
+    has_parameters = True
     renderer_classes = [JSONRenderer, CSVRenderer]
 
     @extend_schema(

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from engagement.families.registry import FAMILIES, RESOURCES
-from engagement.models import RetentionFact
+from engagement.models import Release, RetentionFact
 from engagement.scope import Query
 from partners import grants
 from partners.models import AuditEvent
@@ -334,3 +334,39 @@ def test_a_viewer_may_not_ask_for_files(cast: Cast) -> None:
     response = victor.post("/api/v1/p/aurora/bundles/", asked, content_type="application/json")
     assert response.status_code == 403
     assert response.json()["error"]["code"] == "export_not_granted"
+
+
+def test_a_release_is_listed_where_its_whole_period_is_granted(cast: Cast) -> None:
+    """Case 4: a week of which two days are granted is not."""
+    cast.grant(cast.aurora, cast.hidden, data_from=DAY, data_until=DAY + timedelta(days=7))
+    for since in (DAY, DAY + timedelta(days=2)):
+        Release.objects.create(
+            kind="demographics", title=cast.hidden, day=since, until=since + timedelta(days=7),
+            metric_version="1", input_digest="", state="done",
+        )  # fmt: skip
+    listed = SignedIn(cast.alice.user).get("/api/v1/p/aurora/releases/").json()["releases"]
+    assert [r["day"] for r in listed if r["kind"] == "demographics"] == ["2026-01-01"]
+
+
+@pytest.mark.parametrize(
+    "path", ["titles/", "titles/film/", "releases/", "changes/", "bundles/", "schedules/"]
+)
+@pytest.mark.parametrize(
+    "asked",
+    ["ordering=name", "title__grants__partner__name_en__startswith=Z", "fields=*", "_connector=OR"],
+)
+def test_what_a_list_does_not_know_is_refused_never_ignored(
+    cast: Cast, alice: SignedIn, path: str, asked: str
+) -> None:
+    """Cases 6, 7 and 31."""
+    name = asked.partition("=")[0]
+    answer = alice.get(f"/api/v1/p/aurora/{path}?{asked}")
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        {
+            "code": "invalid_parameter",
+            "message": f"unknown parameter {name!r}; known are none",
+            "details": {},
+        },
+    )
+    assert alice.get(f"/api/v1/p/aurora/{path}").status_code == 200

@@ -226,7 +226,7 @@ def bare(table: str) -> None:
             "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype <> 'n'",
             table,
         ):
-            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}" CASCADE')
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT IF EXISTS "{name}" CASCADE')
         for (name,) in rows(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass"
             " AND attnum > 0 AND NOT attisdropped AND attnotnull AND attidentity = ''",

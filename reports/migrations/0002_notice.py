@@ -44,7 +44,7 @@ ON CONFLICT DO NOTHING;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("partners", "0013_asking_and_looking"),
+        ("partners", "0017_asking_and_looking"),
         ("reports", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

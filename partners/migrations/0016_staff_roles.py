@@ -153,23 +153,18 @@ OF_A_PARTNER = (
     "reports_artefact",
     "reports_delivery",
 )
+# The names of partners are under row-level security by a later migration.
 OTHERS = {
     "partners_partner": "id = {theirs}",
     "partners_consent": "(partner_id = {theirs} AND given_to_id = {theirs})",
     "partners_auditevent": """(partner_id = {theirs}
         OR actor_id = (SELECT nullif(current_setting('dailies.staff_id', true), '')::uuid))""",
 }
-# Which partners there are is read by every role that had the right to; only staff are limited.
-PARTNERS = """
-ALTER TABLE partners_partner ENABLE ROW LEVEL SECURITY;
-ALTER TABLE partners_partner FORCE ROW LEVEL SECURITY;
-CREATE POLICY of_all ON partners_partner USING (true) WITH CHECK (true);
-"""
 
 
 def _limits() -> str:
     conditions = dict.fromkeys(OF_A_PARTNER, "partner_id = {theirs}") | OTHERS
-    return PARTNERS + "".join(
+    return "".join(
         LIMITED.format(table=table, unlimited=UNLIMITED, condition=condition.format(theirs=THEIRS))
         for table, condition in conditions.items()
     )

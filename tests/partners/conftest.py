@@ -182,5 +182,6 @@ def _groups_again() -> None:
             "0007_fan_sets",
             "0016_staff_roles",
             "0017_asking_and_looking",
+            "0019_limits_of_later_tables",
         ):
             cursor.execute(import_module(f"partners.migrations.{migration}")._groups())

@@ -98,6 +98,7 @@ ACTIONS: dict[str, str | Promise] = {
     "sign_in.failed": _("a sign-in failed"),
     "sign_out": _("signed out"),
     "session.ended": _("ended sessions of their own"),
+    "access.ended": _("ended a person's sessions and credentials"),
     "second_factor.changed": _("changed their second factors"),
     "second_factor.reset": _("removed the second factors of somebody who lost theirs"),
     "single_sign_on.bound": _("was bound to a subject of the organisation's sign-in"),

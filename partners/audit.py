@@ -97,6 +97,7 @@ ACTIONS: dict[str, str | Promise] = {
     "sign_in": _("signed in"),
     "sign_in.failed": _("a sign-in failed"),
     "sign_out": _("signed out"),
+    "password.changed": _("set a new password"),
     "session.ended": _("ended sessions of their own"),
     "access.ended": _("ended a person's sessions and credentials"),
     "second_factor.changed": _("changed their second factors"),

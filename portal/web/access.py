@@ -73,8 +73,8 @@ def ask(request: HttpRequest, membership: Membership, slug: str) -> HttpResponse
     return render(request, "partner/access_ask.html", {"entry": found, "form": form})
 
 
-@require_POST
 @partner_page
+@require_POST
 def withdraw(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
     try:
         access_requests.withdraw(membership, id, request=request)

@@ -18,9 +18,6 @@ KILLS = [
     "tests/portal/test_services.py",
 ]
 
-TIMES = ["tests/portal/web/test_answer_time.py"]
-"""Run alone: what they compare are times."""
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -29,7 +26,6 @@ def main() -> int:
     arguments = parser.parse_args()
     environment = {**os.environ, "HYPOTHESIS_EXAMPLES": str(arguments.examples)}
     failed = _pytest([*RANDOM, "-n", "auto"], environment)
-    failed |= _pytest([*TIMES, "-n", "0"], {**environment, "TIMING_SAMPLES": "500"})
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
         failed |= _pytest(KILLS, environment)

@@ -92,9 +92,13 @@ def joined(reach: Reach) -> tuple[Piece, ...]:
         for piece in pieces:
             alike[_with(piece, field, ())].update(getattr(piece, field))
         pieces = [_with(p, field, tuple(sorted(codes))) for p, codes in alike.items()]
-    return tuple(
-        sorted(pieces, key=lambda p: (str(p.partner_id), p.title_id, p.box, p.territories))
-    )
+    return tuple(sorted(pieces, key=_place))
+
+
+def _place(piece: Piece) -> tuple[object, ...]:
+    """Every part of it, so that one state is told in one order."""
+    what = (piece.territories, piece.exits, piece.families)
+    return (str(piece.partner_id), piece.title_id, piece.box, *what)
 
 
 def _with(piece: Piece, field: str, codes: tuple[str, ...]) -> Piece:

@@ -31,6 +31,7 @@ CONDITIONS: dict[str, str | Promise] = {
     "limit of families": _("the member's limit leaves this family"),
     "approved": _("the grant is approved"),
     "not revoked": _("the grant is not revoked"),
+    "the partner's own": _("the grant is this partner's own"),
     "opens": _("the grant opens this title: named, or a child that the partner holds"),
     "begun": _("valid already"),
     "not expired": _("not expired"),

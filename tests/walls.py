@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone as django_timezone
 
 from engagement.families.registry import FAMILIES
+from engagement.models import Title
 from engagement.scope import Entitled, Query, Scope, Window
 from partners import grants
 from partners.models import Grant, Membership
@@ -42,15 +43,15 @@ def ask(title_id: int, resource: str = "viewing", **fields: Any) -> Query:
     return Query(title_id=title_id, resource=resource, window=fields.pop("window", WHOLE), **fields)
 
 
-def forged(cast: Cast, exit: str = "web") -> Scope:
-    """A scope of Aurora's in which Python would allow everything."""
+def forged(cast: Cast, exit: str = "web", *more: Title) -> Scope:
+    """A scope of Aurora's in which Python would allow everything, of `more` titles too."""
     everything = frozenset(FAMILIES)
     return Scope(
         cast.aurora.pk,
         exit,
         tuple(
             Entitled(cast.grants["film"].pk, t.pk, everything, frozenset({"*", "CN", "SG"}))
-            for t in (cast.film, cast.hidden, cast.foreign, cast.shared)
+            for t in (cast.film, cast.hidden, cast.foreign, cast.shared, *more)
         ),
     )
 

@@ -126,7 +126,7 @@ class NarrowForm(forms.Form):
 
     def __init__(self, data: Any, grant: Grant) -> None:
         now = grants.Terms.of(grant)
-        super().__init__(data, initial={f.name: getattr(now, f.name) for f in fields(now)})
+        super().__init__(data, initial={f.name: _listed(getattr(now, f.name)) for f in fields(now)})
         self.fields["titles"].queryset = grant.titles.all()  # type: ignore[attr-defined]
         for name, left in (
             ("families", now.families),
@@ -148,6 +148,11 @@ class NarrowForm(forms.Form):
             data_from=said["data_from"],
             data_until=said["data_until"],
         )
+
+
+def _listed(value: Any) -> Any:
+    """Sets as the lists that Django's widgets compare with."""
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 class ExpiryForm(forms.Form):

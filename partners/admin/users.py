@@ -26,7 +26,6 @@ from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from partners import roles
 from partners.admin.base import AuditedAdmin, staff
 from partners.admin.people import invite_page
-from partners.admin.user_access import AccessSteps
 from partners.models import Grant, Membership, Partner, RoleChange, User
 from partners.roles import Role
 from partners.staff_limits import visible
@@ -96,7 +95,7 @@ _OWN = ("name", "language", "is_active")
 
 
 @admin.register(User)
-class UserAdmin(AccessSteps):
+class UserAdmin(AuditedAdmin):
     audit_subject = "user"
     change_form_template = "admin/partners/user/change_form.html"
     change_list_template = "admin/partners/user/change_list.html"

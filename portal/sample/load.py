@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from engagement.models import FanSet, FanSetVersion, Tag, Title
 from engagement.settling import settled_until
+from partners.access_requests import ask, askable
 from partners.audit import record
 from partners.grants import approve
 from partners.models import Grant, Holding, Membership, Partner, User
@@ -29,10 +30,12 @@ from portal.sample.platform import (
     GRANTS,
     HOLDINGS,
     PARTNERS,
+    REQUESTS,
     SCHEDULES,
     STAFF,
     SampleFanSet,
     SampleGrant,
+    SampleRequest,
     SampleSchedule,
 )
 from reports.models import Bundle, Run, Schedule
@@ -100,6 +103,8 @@ def set_up(until: date) -> None:
     for schedule in SCHEDULES:
         _schedule(schedule, titles, until)
     create_tokens()
+    for asked in REQUESTS:
+        _request(asked, titles)
 
 
 def is_loaded() -> bool:
@@ -170,6 +175,13 @@ def _grant(spec: SampleGrant, titles: dict[str, Title], until: date) -> None:
 
 def _member(partner: str, email: str) -> Membership:
     return Membership.objects.get(partner__slug=partner, user__email=email)
+
+
+def _request(spec: SampleRequest, titles: dict[str, Title]) -> None:
+    """As the owner asks on the partner's page, for what of it has been measured."""
+    member, title = _member(spec.partner, spec.by), titles[spec.title]
+    [entry] = [e for e in askable(member) if e.title == title]
+    ask(member, title.slug, [f for f in spec.families if f in entry.missing], spec.reason)
 
 
 def _schedule(spec: SampleSchedule, titles: dict[str, Title], until: date) -> None:

@@ -71,6 +71,17 @@ class SampleGrant:
 
 
 @dataclass(frozen=True)
+class SampleRequest:
+    """What an owner asks to see of a title that the partner holds, and why."""
+
+    partner: str
+    title: str
+    families: tuple[str, ...]
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SampleSchedule:
     """A weekly report: made by a member, sent to members, on `weekday` (0 is Monday).
 
@@ -168,7 +179,8 @@ GRANTS: tuple[SampleGrant, ...] = (
                 territories=("CN",)),
     SampleGrant("SP-2026-021", "slow-train", ("SP-F05", "SP-F13", "SP-S01")),
     SampleGrant("SP-2026-031", "blue-whale", ("SP-F03", "SP-F07", "SP-T02")),
-    SampleGrant("SP-2026-032", "blue-whale", ("SP-F15",), families=("viewing", "retention")),
+    SampleGrant("SP-2026-032", "blue-whale", ("SP-F15",), families=("viewing", "retention"),
+                valid=Days(since=340, until=-25)),
     SampleGrant("SP-2026-041", "ninth-pier", ("SP-F01", "SP-F09")),
     SampleGrant("SP-2026-042", "ninth-pier", (CO_PRODUCTION, "SP-T01"),
                 territories=CO_PRODUCER_TERRITORIES, window=Days(since=60)),
@@ -177,7 +189,15 @@ GRANTS: tuple[SampleGrant, ...] = (
                 families=("viewing", "retention", "danmu"), window=Days(since=45)),
     SampleGrant("SP-2025-061", "eighth-day", ("SP-F06",), valid=Days(since=365, until=10)),
 )  # fmt: skip
-"""SP-2025-061 has lapsed; SP-2026-051 opens the pages and nothing else."""
+"""SP-2025-061 has lapsed, SP-2026-032 ends soon; SP-2026-051 opens the pages and nothing else."""
+
+REQUESTS: tuple[SampleRequest, ...] = (
+    SampleRequest(
+        "eighth-day", "SP-F11", ("rewatch", "sharing", "demographics"),
+        "owner@eighth-day.example.com", "想知道观众回看哪里、他们是谁，好定续集的档期。",
+    ),
+)  # fmt: skip
+"""What waits for the staff's answer."""
 
 FAN_SETS: tuple[SampleFanSet, ...] = (
     SampleFanSet("calico-finishers", "看完三花猫悬疑片的人", "Finished a Calico Cat mystery",

@@ -41,8 +41,8 @@ class AskForm(forms.Form):
         field.choices = [(f, family(f)) for f in missing]
 
 
-@require_http_methods(["GET", "HEAD"])
 @partner_page
+@require_http_methods(["GET", "HEAD"])
 def access(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render(
         request,
@@ -55,8 +55,8 @@ def access(request: HttpRequest, membership: Membership) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @partner_page
+@require_http_methods(["GET", "HEAD", "POST"])
 def ask(request: HttpRequest, membership: Membership, slug: str) -> HttpResponse:
     """GET: the form for one title. POST: asked."""
     found = _held(membership, slug)

@@ -18,7 +18,7 @@ from engagement.models import Title
 from engagement.scope import EVER
 from partners import explain, grants
 from partners.access import scope_for
-from partners.models import Entitlement, Grant, Holding, Membership
+from partners.models import LIVE, Entitlement, Grant, Holding, Membership
 from partners.suspension import suspend
 from tests.cast import Cast, make_cast
 from tests.conftest import SignedIn
@@ -82,6 +82,10 @@ def test_each_condition_that_fails_is_named(cast: Cast) -> None:
     suspend(cast.aurora, by=cast.stella)
     cast.aurora.refresh_from_db()
     assert why_not(**question, day=date(2026, 1, 6)) == {"begun", "partner", "not suspended"}
+
+
+def test_every_condition_of_the_wall_has_its_words() -> None:
+    assert set(LIVE) <= set(explain.CONDITIONS)
 
 
 def test_a_grant_that_opens_nothing_of_it_is_told_with_its_reason(cast: Cast) -> None:
@@ -253,6 +257,9 @@ def test_narrowing_shows_what_closes_and_then_does_it(cast: Cast, staff: Staff) 
     url = reverse("admin:partners_grant_narrow", args=[grant.pk])
     form = {"titles": [cast.film.pk], "families": ["danmu"], "territories": ["CN"],
             "exits": ["web"], "data_from": "", "data_until": ""}  # fmt: skip
+    begun = client.get(url).content.decode()  # with everything that is approved still chosen
+    assert begun.count(" checked") == 1 + len(grant.families) + len(grant.exits)
+    assert '<option value="*" selected>' in begun
     page = client.post(url, form)
     assert "What closes" in page.content.decode()
     assert "danmu" in scope_for(cast.alice, "export").families(cast.film.pk)

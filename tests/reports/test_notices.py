@@ -17,8 +17,6 @@ from reports.models import Notice
 from tests.background import Mailbox
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 def told() -> list[tuple[str, str]]:
     """(address, days left or state) of what was made, in order."""

@@ -191,7 +191,9 @@ def _held(member: Membership) -> set[int]:
     """Titles that the partner holds today, within the member's limit."""
     today = timezone.localdate()
     held = Holding.objects.filter(
-        Q(until__isnull=True) | Q(until__gt=today), partner=member.partner_id
+        Q(from_day__isnull=True) | Q(from_day__lte=today),
+        Q(until__isnull=True) | Q(until__gt=today),
+        partner=member.partner_id,
     )
     titles = set(held.values_list("title_id", flat=True))
     return titles if member.limit_titles is None else titles & set(member.limit_titles)

@@ -6,12 +6,16 @@ status, body or headers.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+
+log = logging.getLogger(__name__)
 
 
 def error_body(code: str, message: str, details: Any = None) -> dict[str, Any]:
@@ -39,7 +43,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 500, "server_error", _("Something went wrong on our side."))
+    """Nothing of what went wrong but an id, by which staff find it in the log."""
+    id = uuid4().hex[:12]
+    log.error("error %s: %s %s", id, request.method, request.path_info)
+    message = _("Something went wrong on our side. To ask about it, name %(id)s.") % {"id": id}
+    return _answer(request, 500, "server_error", message)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -196,6 +196,7 @@ def _write(titles: dict[str, Title], ids: dict[str, UUID]) -> dict[Fact, int]:
     random = Random(4)
     facts = [f for slug in TITLES for f in _facts_of(slug, random)]
     readers = FanSet.objects.create(slug="readers", name_zh="readers", name_en="readers")
+    FanSet.objects.create(slug="nobody", name_zh="nobody", name_en="nobody")
     sets = {
         whose: FanSetVersion.objects.create(
             fan_set=readers, version=n, from_day=FIRST, rule="finished", defined_by="stella"
@@ -296,7 +297,8 @@ def _facts_of(slug: str, random: Random) -> list[Fact]:
         for family in FAMILIES:
             for table in ("restatement", "adjustment"):
                 more = {"difference": 1} if table == "adjustment" else {}
-                add(table, family, where, 2, 3, metric="plays", old=1, new=2, **more)
+                for d in (0, DAYS - 1):
+                    add(table, family, where, d, d + 1, metric="plays", old=1, new=2, **more)
         if not counted:
             _add_unseries(add, number, random, where)
     return found

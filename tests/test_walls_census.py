@@ -56,6 +56,14 @@ OF_NO_PARTNER = {
     "engagement_titlechange": "",
     "engagement_closedmonth": "",
     "reports_heartbeat": "",
+    "partners_auditlink": "",
+    "partners_auditseal": "",
+    "partners_grantbatch": "",
+    "partners_grantbatch_grants": "",
+    "partners_externalidentity": "",
+    "partners_rolechange": "",
+    "partners_session": "",
+    "partners_attempt": "",
 }
 """Tables of ours that hold no partner's rows."""
 
@@ -184,9 +192,9 @@ def test_every_table_with_a_partner_is_under_one_policy_by_equality(db: None) ->
             f"{table} needs ENABLE and FORCE ROW LEVEL SECURITY"
         )
         of_the_partner = rows(
-            "SELECT polcmd::text, polpermissive, pg_get_expr(polqual, polrelid),"
+            "SELECT polcmd::text, pg_get_expr(polqual, polrelid),"
             " pg_get_expr(polwithcheck, polrelid) FROM pg_policy"
-            " WHERE polrelid = %s::regclass"
+            " WHERE polrelid = %s::regclass AND polpermissive"  # others only narrow it
             " AND ('dailies_partner'::regrole = ANY (polroles) OR 0 = ANY (polroles))",
             table,
         )
@@ -194,7 +202,7 @@ def test_every_table_with_a_partner_is_under_one_policy_by_equality(db: None) ->
             assert of_the_partner == []
             continue
         equal = f"(partner_id = ({CURRENT.removesuffix('::uuid')})::uuid)"
-        assert of_the_partner == [("*", True, equal, equal)], (
+        assert of_the_partner == [("*", equal, equal)], (
             f"{table}: the partner's role needs one policy for all commands,"
             " USING and WITH CHECK partner_id = the current partner"
         )
@@ -223,6 +231,11 @@ def bare(table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         for (name,) in rows(
+            "SELECT polname FROM pg_policy WHERE polrelid = %s::regclass AND NOT polpermissive",
+            table,
+        ):
+            cursor.execute(f"DROP POLICY {name} ON {table}")  # it narrows what this asks about
+        for (name,) in rows(
             "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype <> 'n'",
             table,
         ):
@@ -233,7 +246,7 @@ def bare(table: str) -> None:
             table,
         ):
             cursor.execute(f'ALTER TABLE {table} ALTER COLUMN "{name}" DROP NOT NULL')
-        cursor.execute(f"GRANT ALL ON {table} TO {PARTNER}")
+        cursor.execute(f"GRANT ALL ON {table} TO {PARTNER}, {OWNER}")
 
 
 def leaks(cast: Cast, table: str) -> list[str]:
@@ -248,12 +261,16 @@ def leaks(cast: Cast, table: str) -> list[str]:
         ("changes", f"UPDATE {table} SET partner_id = partner_id RETURNING 1"),
         ("removes", f"DELETE FROM {table} RETURNING 1"),
     ):
-        with transaction.atomic():
-            with acting_as(PARTNER, partner_id=cast.aurora.pk):
-                seen = rows(sql)
-            if len(seen) != 1:
-                found.append(f"{what} {len(seen)} rows")
-            transaction.set_rollback(True)
+        try:
+            with transaction.atomic():
+                with acting_as(PARTNER, partner_id=cast.aurora.pk):
+                    seen = len(rows(sql))
+                transaction.set_rollback(True)
+        except ProgrammingError as error:  # it got as far as the check of what it writes
+            found.append(f"{what}: {error}")
+        else:
+            if seen != 1:
+                found.append(f"{what} {seen} rows")
     for what, sql in (
         ("adds a row", f"INSERT INTO {table} (partner_id) VALUES (%s)"),
         ("gives its row away", f"UPDATE {table} SET partner_id = %s"),
@@ -349,7 +366,7 @@ def test_every_view_is_a_barrier_under_the_owners_rights_and_read_by_the_reader_
 ) -> None:
     """Cases 23, 24: no other view over facts is readable by a role of the web."""
     views = {name for name, kind in tables().items() if kind == "v"}
-    assert views == {*(view for view, _ in FACT_VIEWS), "wall_release"}
+    assert views == {*(view for view, _ in FACT_VIEWS), "wall_release", "wall_measured"}
     for view in views:
         [(options, owner)] = rows(
             "SELECT reloptions, relowner::regrole::text FROM pg_class WHERE oid = %s::regclass",

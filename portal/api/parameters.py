@@ -53,7 +53,8 @@ def query_from(
     reached = territory is None or any(
         e.reaches(territory) for e in scope.tuples(title_id, families)
     )
-    return query, (named or not reached) and not _clip(parameters)
+    clip = _clip(parameters)
+    return query, (named or not reached) and not clip
 
 
 def refuse_unknown(parameters: Mapping[str, str], known: Collection[str] = ()) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -194,6 +195,10 @@ is done again after a restore.
 """
 
 
+class Unrecorded(Exception):
+    """The record cannot be written: what it was to record must not happen."""
+
+
 def record(
     action: str,
     *,
@@ -206,18 +211,21 @@ def record(
     """Add one record. `detail` holds no metric values and no secrets.
 
     What a program did by a token says which, by its first characters. Raises ValueError for an
-    action that is not on the list.
+    action that is not on the list, Unrecorded where Postgres refuses.
     """
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not on the list of what is recorded")
     credential = getattr(request, "credential", None)
     if credential is not None:
         detail["credential"] = credential.prefix
-    AuditEvent.objects.create(
-        action=action,
-        actor=actor,
-        partner=partner,
-        target=str(target)[:300],
-        detail=detail,
-        ip=request.META.get("REMOTE_ADDR") or None if request else None,
-    )
+    try:
+        AuditEvent.objects.create(
+            action=action,
+            actor=actor,
+            partner=partner,
+            target=str(target)[:300],
+            detail=detail,
+            ip=request.META.get("REMOTE_ADDR") or None if request else None,
+        )
+    except DatabaseError as error:
+        raise Unrecorded from error

@@ -50,5 +50,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, "server_error", message)
 
 
+def unavailable(request: HttpRequest) -> HttpResponse:
+    message = _("The audit trail cannot be written, so nothing is read or exported now.")
+    return _answer(request, 503, "unavailable", message)
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _answer(request, 403, "csrf_failed", _("The form is too old: open the page again."))

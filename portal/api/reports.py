@@ -17,6 +17,7 @@ from partners.models import Membership
 from portal.api.errors import BadParameter, ExportNotGranted
 from portal.api.serializers import BundleAsked, BundleList, BundleShape, ScheduleList
 from portal.api.views import PartnerView
+from portal.reads import list_read
 from portal.web.doors import may_order
 from reports.downloads import bundle_for, bundles_of, is_downloadable
 from reports.models import Bundle, Schedule
@@ -32,6 +33,7 @@ class Bundles(PartnerView):
     )
     def get(self, request: Request, partner: str) -> Response:
         membership = self.membership(request)
+        list_read(request._request, membership, "bundles")
         return Response({"bundles": [bundle_json(membership, b) for b in bundles_of(membership)]})
 
     @extend_schema(
@@ -68,7 +70,9 @@ class OneBundle(PartnerView):
     @extend_schema(operation_id="bundles_get", responses=BundleShape, summary="One bundle")
     def get(self, request: Request, partner: str, id: UUID) -> Response:
         membership = self.membership(request)
-        return Response(bundle_json(membership, bundle_for(membership, id)))
+        bundle = bundle_for(membership, id)
+        list_read(request._request, membership, f"bundles/{bundle.pk}")
+        return Response(bundle_json(membership, bundle))
 
 
 class Schedules(PartnerView):
@@ -76,7 +80,9 @@ class Schedules(PartnerView):
         operation_id="schedules_list", responses=ScheduleList, summary="The weekly schedules"
     )
     def get(self, request: Request, partner: str) -> Response:
-        schedules = schedules_of(self.membership(request))
+        membership = self.membership(request)
+        schedules = schedules_of(membership)
+        list_read(request._request, membership, "schedules")
         return Response({"schedules": [schedule_json(s) for s in schedules]})
 
 

@@ -117,6 +117,23 @@ class BundleList(serializers.Serializer[Any]):
     bundles = BundleShape(many=True)
 
 
+class ActivityShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    who = serializers.ChoiceField(["member", "staff", "portal"])
+    name = serializers.CharField()
+    email = serializers.CharField(help_text="Empty but for the own members.")
+    action = serializers.CharField()
+    target = serializers.CharField()
+    detail = serializers.DictField()
+    ip = serializers.CharField(help_text="Empty but for the own members.")
+
+
+class ActivityList(serializers.Serializer[Any]):
+    activity = ActivityShape(many=True)
+    next = serializers.IntegerField(allow_null=True, help_text="`before` of the next page.")
+
+
 class ScheduleShape(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()

@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal.api import reports, views
+from portal.api import activity, reports, views
 from portal.errors import not_found
 
 app_name = "api"
@@ -19,5 +19,6 @@ urlpatterns = [
     path("p/<slug:partner>/bundles/", reports.Bundles.as_view(), name="bundles"),
     path("p/<slug:partner>/bundles/<uuid:id>/", reports.OneBundle.as_view(), name="bundle"),
     path("p/<slug:partner>/schedules/", reports.Schedules.as_view(), name="schedules"),
+    path("p/<slug:partner>/activity/", activity.Activity.as_view(), name="activity"),
     re_path(r"", lambda request: not_found(request, Exception()), name="nothing"),
 ]

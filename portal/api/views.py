@@ -20,12 +20,12 @@ from engagement import query
 from engagement.families import Result
 from engagement.scope import Refused, Scope
 from partners.access import scope_for, title_for
-from partners.audit import record
 from partners.models import Membership
 from portal.api.errors import ExportNotGranted, block
 from portal.api.parameters import MOST_ROWS, query_from, refuse_unknown
 from portal.api.serializers import ChangeList, ReleaseList, ResourceAnswer, TitleList
 from portal.files import csv_response
+from portal.reads import list_read, numbers_read
 
 _GRAIN = f"Of curves. By day an answer has at most {MOST_ROWS} rows, else it is refused."
 _PARAMETERS = [
@@ -82,6 +82,7 @@ class Titles(PartnerView):
     )
     def get(self, request: Request, partner: str) -> Response:
         scope = self.scope(request)
+        list_read(request._request, self.membership(request), "titles")
         return Response({"titles": [title_json(scope, pk) for pk in query.titles_in(scope)]})
 
 
@@ -89,7 +90,9 @@ class Title(PartnerView):
     @extend_schema(operation_id="titles_get", responses=TitleList, summary="One title")
     def get(self, request: Request, partner: str, slug: str) -> Response:
         scope = self.scope(request)
-        return Response({"titles": [title_json(scope, title_for(scope, slug))]})
+        title = title_for(scope, slug)
+        list_read(request._request, self.membership(request), f"titles/{title.slug}")
+        return Response({"titles": [title_json(scope, title)]})
 
 
 class Resource(PartnerView):
@@ -111,15 +114,14 @@ class Resource(PartnerView):
             scope = self._export_scope(membership, scope, title.pk, resource)
         asked, named = query_from(request.query_params.dict(), scope, title.pk, resource)
         result = query.run(asked if named else query.clip(asked, scope) or asked, scope)
-        record(
-            "export.csv" if as_csv else "numbers.read",
-            actor=membership.user,
-            partner=membership.partner,
+        numbers_read(
+            request._request,
+            membership,
+            [result],
             target=f"{title.slug}/{resource}",
-            request=request._request,
-            window=str(asked.window),
+            window=asked.window,
             territory=asked.territory,
-            releases=len(result.releases),
+            action="export.csv" if as_csv else "numbers.read",
         )
         if as_csv:
             return csv_response(result, title.slug)
@@ -144,6 +146,7 @@ class Releases(PartnerView):
     )
     def get(self, request: Request, partner: str) -> Response:
         scope = self.scope(request)
+        list_read(request._request, self.membership(request), "releases")
         return Response({"releases": query.releases(scope)})
 
 
@@ -158,14 +161,7 @@ class Changes(PartnerView):
         scope = self.scope(request)
         slugs = {title.pk: title.slug for title in query.titles_in(scope)}
         changes = [change_json(slugs[c.title_id], c) for c in query.changes(scope)]
-        record(
-            "list.read",
-            actor=membership.user,
-            partner=membership.partner,
-            target="changes",
-            request=request._request,
-            changes=len(changes),
-        )
+        list_read(request._request, membership, "changes", changes=len(changes))
         return Response({"changes": changes})
 
 

@@ -7,6 +7,7 @@ and the admin becomes the staff's.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +19,16 @@ from django.utils.cache import patch_cache_control
 
 from engagement.roles import PARTNER, WEB, acting_as, become, become_staff
 from partners.access import membership_for
-from partners.audit import record
+from partners.audit import Unrecorded, record
 from partners.credentials import keep_use
 from partners.models import Membership, StaffView, User
 from partners.single_sign_on import opens
 from partners.staff_views import as_membership, view_of
 from portal.api import bearer
+from portal.errors import unavailable
 from portal.web.single_sign_on import sign_in_elsewhere, ways
+
+log = logging.getLogger(__name__)
 
 _WITHOUT_DATABASE = ("/healthz", "/static/")
 PERMISSIONS = (
@@ -81,6 +85,13 @@ class RoleMiddleware:
         elif match.namespaces[:1] == ["admin"] and request.user.is_staff:
             become_staff(request.user.pk, partners=request.user.limit_partners)
         return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """No record, no data: the transaction is rolled back, and the answer reads nothing."""
+        if not isinstance(exception, Unrecorded):
+            return None
+        log.error("%s: the audit trail cannot be written", request.path_info, exc_info=exception)
+        return unavailable(request)
 
     def _enter_partner(self, request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse | None:
         """The one door to a partner's URLs: a member of a partner that is not suspended.

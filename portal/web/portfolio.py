@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -10,11 +10,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from engagement.families import Result
 from engagement.models import Title
 from engagement.query import clip, data_through, measured_each, run_each
 from engagement.scope import Query, Scope, Window
 from partners.access import scope_for
 from partners.models import Entitlement, Membership
+from portal.reads import numbers_read
 from portal.web.doors import partner_page
 from portal.web.headline import Headline, headline
 from portal.web.windows import recent, territories
@@ -53,7 +55,16 @@ def portfolio(request: HttpRequest, membership: Membership) -> HttpResponse:
     kind, words = request.GET.get("kind", ""), request.GET.get("q", "").strip()
     found = [t for t in titles if _matches(t, kind if kind in kinds else "", words)]
     page = Paginator(_in_order(found), TITLES_A_PAGE).get_page(request.GET.get("page"))
-    rows = _rows(membership, scope, list(page.object_list), window)
+    results = _results(scope, list(page.object_list), window)
+    rows = _rows(membership, scope, list(page.object_list), results)
+    numbers_read(
+        request,
+        membership,
+        results,
+        target="portfolio",
+        window=window,
+        titles=sorted(title.slug for title in page.object_list),
+    )
     return render(
         request,
         "partner/portfolio.html",
@@ -106,12 +117,14 @@ def _in_order(titles: Iterable[Title]) -> list[Title]:
     return sorted(titles, key=key)
 
 
-def _rows(membership: Membership, scope: Scope, titles: list[Title], window: Window) -> list[Row]:
+def _rows(
+    membership: Membership, scope: Scope, titles: list[Title], results: list[Result]
+) -> list[Row]:
     ends = ends_of(membership, "web")
     through = {
         pk: data_through(w) for pk, w in measured_each(scope, [t.pk for t in titles]).items()
     }
-    numbers = _numbers(scope, titles, window)
+    numbers = {result.asked.title_id: headline(result) for result in results}
     return [
         Row(
             title=title,
@@ -125,14 +138,14 @@ def _rows(membership: Membership, scope: Scope, titles: list[Title], window: Win
     ]
 
 
-def _numbers(scope: Scope, titles: list[Title], window: Window) -> Mapping[int, Headline | None]:
+def _results(scope: Scope, titles: list[Title], window: Window) -> list[Result]:
     asked = [
         clipped
         for title in titles
         if _FAMILY in scope.families(title.pk)
         and (clipped := clip(Query(title.pk, _FAMILY, window), scope)) is not None
     ]
-    return {result.asked.title_id: headline(result) for result in run_each(asked, scope)}
+    return list(run_each(asked, scope))
 
 
 def _grouped(rows: list[Row]) -> list[Row]:

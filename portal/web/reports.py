@@ -20,6 +20,7 @@ from engagement.scope import Scope, Window
 from partners.access import scope_for
 from partners.models import Membership
 from portal.files import attached
+from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
 from reports.downloads import bundle_for, bundles_of, is_downloadable, open_bundle
@@ -79,6 +80,7 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
                 request, _("The bundle is being made. A mail follows when it is done.")
             )
             return redirect("report", partner=membership.partner.slug, id=bundle.pk)
+    list_read(request, membership, "bundles")
     page = Paginator(bundles_of(membership), BUNDLES_A_PAGE).get_page(request.GET.get("page"))
     return render(
         request,
@@ -106,6 +108,7 @@ def report(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
     """One bundle. The link of a mail comes here: sign-in first, then the grant again."""
     [entry] = described(membership, [bundle_for(membership, id)])
     titles = titles_of(scope_for(membership, "web", entry["bundle"].titles))
+    list_read(request, membership, f"bundles/{id}")
     context = {"entry": entry, "sample": any(t.sample for t in titles)}
     return render(request, "partner/report.html", context)
 

@@ -17,9 +17,9 @@ from engagement.families.registry import RESOURCES
 from engagement.models import Title
 from engagement.scope import Query, Refused, Scope, Window
 from partners.access import scope_for, title_for
-from partners.audit import record
 from partners.models import Membership
 from portal.files import csv_response
+from portal.reads import numbers_read
 from portal.web.changes import changed
 from portal.web.doors import may_order, partner_page
 from portal.web.headline import headline
@@ -91,13 +91,13 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
         for n, m in enumerate(moments_of(answers.moments, answers.results.get("danmu")), 1)
     ]
     spot = _spot(request, moments)
-    record(
-        "numbers.read",
-        actor=membership.user,
-        partner=membership.partner,
+    comments = _comments(scope, found, asked, spot)
+    numbers_read(
+        request,
+        membership,
+        (r for r in (*answers.results.values(), answers.moments, comments) if r is not None),
         target=found.slug,
-        request=request,
-        window=str(asked.window),
+        window=asked.window,
         territory=asked.territory,
     )
     table = request.GET.get("view") == "table"
@@ -121,7 +121,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "moments_wait": answers.moments is not None and WAITING in answers.moments.notes,
             "has_panel": answers.moments is not None or "danmu" in families,
             "spot": spot,
-            "comments": _comments(scope, found, asked, spot),
+            "comments": list(comments.rows()) if comments else [],
             "table": by_minute(curves) if table else None,
             "columns": _columns(curves),
             "headline_columns": {c.name: c for c in RESOURCES["viewing"].columns},
@@ -147,14 +147,14 @@ def csv(request: HttpRequest, membership: Membership, slug: str, resource: str) 
     if clipped is None:
         raise Refused
     result = query.run(clipped, scope)
-    record(
-        "export.csv",
-        actor=membership.user,
-        partner=membership.partner,
+    numbers_read(
+        request,
+        membership,
+        [result],
         target=f"{found.slug}/{resource}",
-        request=request,
-        window=str(asked.window),
+        window=asked.window,
         territory=asked.territory,
+        action="export.csv",
     )
     return csv_response(result, found.slug)
 
@@ -238,9 +238,9 @@ def _seconds(text: str) -> int | None:
     return seconds
 
 
-def _comments(scope: Scope, title: Title, asked: Picked, spot: Spot | None) -> list[dict[str, Any]]:
+def _comments(scope: Scope, title: Title, asked: Picked, spot: Spot | None) -> Result | None:
     if spot is None or "danmu" not in scope.families(title.pk):
-        return []
+        return None
     clipped = query.clip(
         Query(
             title.pk,
@@ -251,7 +251,7 @@ def _comments(scope: Scope, title: Title, asked: Picked, spot: Spot | None) -> l
         ),
         scope,
     )
-    return list(query.run(clipped, scope).rows()) if clipped else []
+    return query.run(clipped, scope) if clipped else None
 
 
 def _columns(curves: Mapping[str, Result]) -> list[Column]:

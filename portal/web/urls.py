@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.web import access, credentials, home, portfolio, reports, schedules, title
+from portal.web import (
+    access,
+    activity,
+    credentials,
+    home,
+    portfolio,
+    reports,
+    schedules,
+    title,
+)
 
 _REPORTS = "p/<slug:partner>/reports/"
 _SCHEDULE = _REPORTS + "schedule/"
@@ -18,6 +27,7 @@ urlpatterns = [
     path("p/<slug:partner>/access/", access.access, name="access"),
     path("p/<slug:partner>/access/ask/<slug:slug>/", access.ask, name="access-ask"),
     path("p/<slug:partner>/access/<uuid:id>/withdraw/", access.withdraw, name="access-withdraw"),
+    path("p/<slug:partner>/activity/", activity.activity, name="activity"),
     path(_REPORTS, reports.reports, name="reports"),
     path(_SCHEDULE + "new/", schedules.create, name="schedule-new"),
     path(_SCHEDULE + "<uuid:id>/", schedules.edit, name="schedule"),

@@ -258,11 +258,13 @@ def test_each_read_is_recorded_without_its_numbers(cast: Cast, alice: SignedIn) 
     alice.get(f"{API}film/viewing/?from=2026-01-01&until=2026-01-03")
     alice.get(f"{API}film/viewing/", headers={"accept": "text/csv"})
     events = list(AuditEvent.objects.filter(partner=cast.aurora, target="film/viewing"))
+    release = Release.objects.get(title=cast.film, kind="segments")
     assert [e.action for e in reversed(events)] == ["numbers.read", "export.csv"]
     assert events[1].detail == {
         "window": "2026-01-01..2026-01-02",
         "territory": None,
-        "releases": 1,
+        "families": ["viewing"],
+        "releases": {"in_all": 1, "ids": [str(release.pk)]},
     }
     assert events[1].actor == cast.alice.user
 
@@ -285,6 +287,7 @@ def test_the_schema_is_openapi_3_1_for_members(cast: Cast, alice: SignedIn) -> N
         "/api/v1/p/{partner}/bundles/",
         "/api/v1/p/{partner}/bundles/{id}/",
         "/api/v1/p/{partner}/schedules/",
+        "/api/v1/p/{partner}/activity/",
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import BinaryIO
 from uuid import UUID
@@ -13,7 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from engagement.roles import WORKER, acting_as
+from engagement.roles import PARTNER, WORKER, acting_as
 from engagement.scope import Refused, Scope
 from partners.access import scope_for
 from partners.audit import record
@@ -26,6 +28,11 @@ log = logging.getLogger(__name__)
 
 LISTED = 500
 """Bundles that a listing looks at: a year of weekly reports to nine people."""
+
+CHUNK = 65_536
+
+LOOK_AGAIN_S = 15.0
+"""While a file is sent, the right to it is looked at again this often."""
 
 ORPHAN_AFTER_S = 3600.0
 """A file that no row names by then was left by a worker that died before it could say so."""
@@ -85,6 +92,71 @@ def open_bundle(
         file.close()
         raise
     return artefact, file
+
+
+class Sending(Iterator[bytes]):
+    """The bytes of an opened bundle on their way out, for as long as the member may have them.
+
+    What `open_bundle` recorded is that all of them leave. Where fewer did, because the right ended
+    or the reader went away, `close` records how many.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        bundle_id: UUID,
+        artefact: Artefact,
+        file: BinaryIO,
+        *,
+        request: HttpRequest | None = None,
+    ) -> None:
+        self.membership, self.bundle_id, self.request = membership, bundle_id, request
+        self.file, self.size, self.sent = file, artefact.size_bytes, 0
+        self.withdrawn = False
+        self.looked_at = time.monotonic()
+
+    def __next__(self) -> bytes:
+        """Raises Refused once the right has ended: the server breaks the connection off."""
+        if time.monotonic() - self.looked_at >= LOOK_AGAIN_S:
+            self._look_again()
+        chunk = self.file.read(CHUNK)
+        if not chunk:
+            raise StopIteration
+        self.sent += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        if self.file.closed:
+            return
+        self.file.close()
+        if self.sent == self.size:
+            return
+        with self._as_partner():
+            record(
+                "bundle.cut",
+                actor=self.membership.user,
+                partner=self.membership.partner,
+                target=self.bundle_id,
+                request=self.request,
+                bytes=self.size,
+                sent=self.sent,
+                why="not granted any more" if self.withdrawn else "the reader went away",
+            )
+
+    def _look_again(self) -> None:
+        with self._as_partner():
+            try:
+                allowed = is_downloadable(bundle_for(self.membership, self.bundle_id))
+            except Refused:
+                allowed = False
+        if not allowed:
+            self.withdrawn = True
+            raise Refused
+        self.looked_at = time.monotonic()
+
+    def _as_partner(self) -> AbstractContextManager[None]:
+        """The request's own transaction has ended when its file is sent."""
+        return acting_as(PARTNER, partner_id=self.membership.partner_id)
 
 
 def is_downloadable(bundle: Bundle) -> bool:

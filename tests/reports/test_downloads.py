@@ -19,6 +19,7 @@ from engagement.roles import PARTNER, acting_as
 from engagement.scope import Refused, Window
 from partners import grants
 from partners.models import AuditEvent, Membership, User
+from reports import downloads
 from reports.build import build
 from reports.downloads import bundle_for, bundles_of, open_bundle, purge
 from reports.models import Bundle
@@ -26,6 +27,7 @@ from reports.plan import ask_bundle
 from reports.render.bundle import Bundle as Rendered
 from reports.render.bundle import File
 from tests.cast import DAY, DAYS, Cast
+from tests.conftest import SignedIn
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 
@@ -220,3 +222,57 @@ def test_without_an_audit_record_no_byte_leaves(
     monkeypatch.setattr("reports.downloads.record", fail)
     with pytest.raises(OSError, match="audit"):
         open_bundle(cast.amy, bundle.pk)
+
+
+def download(cast: Cast, bundle: Bundle) -> Any:
+    """The answer to the browser of the bundle's recipient, its bytes not read yet."""
+    path = f"/p/aurora/reports/{bundle.pk}/download/"
+    answer = SignedIn(cast.amy.user).get(path)
+    assert answer.status_code == 200
+    return answer
+
+
+def test_a_download_leaves_one_record_with_its_bytes(cast: Cast) -> None:
+    bundle = made(cast.amy)
+    answer = download(cast, bundle)
+    assert AuditEvent.objects.filter(action="bundle.downloaded").count() == 1
+    content = b"".join(answer.streaming_content)
+    event = AuditEvent.objects.get(action="bundle.downloaded")
+    assert event.detail["bytes"] == len(content) == int(answer["Content-Length"])
+    assert not AuditEvent.objects.filter(action="bundle.cut").exists()
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_right_that_ends_cuts_a_download_that_is_under_way(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, end: Callable[[Cast], None]
+) -> None:
+    """Case 52. The trail holds how many bytes had left."""
+    assert downloads.LOOK_AGAIN_S <= 60
+    monkeypatch.setattr(downloads, "LOOK_AGAIN_S", 0)
+    monkeypatch.setattr(downloads, "CHUNK", 10)
+    bundle = made(cast.amy, [cast.film.pk])
+    answer = download(cast, bundle)
+    sent = iter(answer.streaming_content)
+    assert len(next(sent)) == 10
+    assert len(next(sent)) == 10
+    end(cast)
+    with pytest.raises(Refused):
+        next(sent)
+    [event] = AuditEvent.objects.filter(action="bundle.cut")
+    assert event.detail == {
+        "bytes": bundle.artefact.size_bytes,
+        "sent": 20,
+        "why": "not granted any more",
+    }
+    assert (event.actor, event.partner) == (cast.amy.user, cast.aurora)
+
+
+def test_a_reader_who_goes_away_leaves_how_much_they_got(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "CHUNK", 10)
+    answer = download(cast, made(cast.amy))
+    next(iter(answer.streaming_content))
+    answer._iterator.close()  # as the server closes it when the line is gone
+    [event] = AuditEvent.objects.filter(action="bundle.cut")
+    assert (event.detail["sent"], event.detail["why"]) == (10, "the reader went away")

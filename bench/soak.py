@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
+SEALED = ["tests/partners/test_audit_chain.py"]
 KILLS = [
     "tests/engagement/test_killed.py",
     "tests/engagement/test_rebuild.py",
@@ -26,6 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     environment = {**os.environ, "HYPOTHESIS_EXAMPLES": str(arguments.examples)}
     failed = _pytest([*RANDOM, "-n", "auto"], environment)
+    failed |= _pytest(SEALED, {**environment, "AUDIT_WRITES": "1000"})
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
         failed |= _pytest(KILLS, environment)

@@ -188,6 +188,10 @@ TAKES_AWAY = frozenset(
         "invitation.removed",
         "group.changed",
         "group.removed",
+        "credential.revoked",
+        "credential.rotated",
+        "second_factor.changed",
+        "second_factor.reset",
     }
 )
 """What may take a right away. The anchor holds these, and partners/revocations.py knows how each

@@ -6,6 +6,7 @@ by a rule is named, for a person to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +17,12 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from partners import anchor, grants, sealing
+from partners import anchor, credentials, grants, sealing
 from partners.audit import record
 from partners.models import (
     AuditEvent,
     AuditSeal,
+    Credential,
     Grant,
     Membership,
     Partner,
@@ -30,6 +32,8 @@ from partners.sealing import End, OutOfStep
 
 Taken = Mapping[str, Any]
 """An event as the anchor holds it: action, target, partner (its id), detail, at."""
+
+_PREFIX = re.compile(r"\((dly_\w{8})…\)$", re.ASCII)
 
 # A writer that is under way ends first; nobody writes until the restore is told.
 _NOBODY_WRITES = "LOCK TABLE partners_auditevent IN SHARE ROW EXCLUSIVE MODE"
@@ -165,6 +169,25 @@ def _close_person(taken: Taken, by: User) -> bool:
     return True  # a name or a language
 
 
+def _revoke_credential(taken: Taken, by: User) -> bool:
+    return _end_credential(taken, str(taken["target"]), by)
+
+
+def _revoke_rotated(taken: Taken, by: User) -> bool:
+    """The old one. The one that replaced it was made after the backup and is not there."""
+    return _end_credential(taken, str(taken["detail"].get("old", "")), by)
+
+
+def _end_credential(taken: Taken, name: str, by: User) -> bool:
+    """`name` ends with the token's first characters, which tell it from every other."""
+    prefix = _PREFIX.search(name)
+    if prefix is None:
+        return False
+    for credential in Credential.objects.filter(partner=taken["partner"], prefix=prefix[1]):
+        credentials.revoke(credential, by=by)
+    return True
+
+
 def _look(taken: Taken, by: User) -> bool:
     return False
 
@@ -192,5 +215,9 @@ TAKEN: dict[str, Callable[[Taken, User], bool]] = {
     "invitation.removed": _look,
     "group.changed": _look,
     "group.removed": _look,
+    "credential.revoked": _revoke_credential,
+    "credential.rotated": _revoke_rotated,
+    "second_factor.changed": _look,
+    "second_factor.reset": _look,
 }
 """How each action of TAKES_AWAY is done again."""

@@ -75,6 +75,7 @@ def web(port: int, env: Mapping[str, str]) -> Child:
             *(sys.executable, "-m", "gunicorn", "portal.wsgi:application", *binds),
             *("--workers", "2", "--threads", "4", "--timeout", "60", "--graceful-timeout", "10"),
             *("--access-logfile", "-", "--no-control-socket"),
+            *("--logger-class", "portal.logs.ServerLog"),
         ],
         env=env,
         ready=lambda: (status(f"http://127.0.0.1:{port}/healthz") or 500) < 500,

@@ -20,7 +20,7 @@ from django.db.utils import DatabaseError
 from django.utils import timezone
 
 from engagement.roles import PARTNER, PUBLISH, STAFF, WEB, WORKER, acting_as, become
-from partners import anchor, grants, revocations
+from partners import anchor, credentials, grants, revocations
 from partners.audit import TAKES_AWAY, record
 from partners.models import (
     AuditEvent,
@@ -389,6 +389,30 @@ def test_what_was_revoked_since_a_backup_stays_dead_and_the_trail_goes_on(
     assert verify().exit_code == 0
     call_command("replay_revocations", by=cast.sam.email)
     assert "lost nothing" in capsys.readouterr().out
+
+
+def test_a_credential_that_was_revoked_since_stays_dead(
+    transactional_db: None, anchor_file: Path
+) -> None:
+    """Fault 22, of tokens: the backup knows the token as it was made."""
+    cast = make_cast()
+    kept, _ = credentials.make(membership=cast.alice, name="kept", exits=["api"])
+    gone, _ = credentials.make(membership=cast.alice, name="gone", exits=["api"])
+    sealed()
+    yesterday = snapshot()
+    credentials.revoke(gone, by=cast.alice.user)
+    sealed()
+    put_back(yesterday)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE partners_credential DISABLE TRIGGER USER")
+        cursor.execute("UPDATE partners_credential SET revoked_at = NULL, revoked_by_id = NULL")
+        cursor.execute("ALTER TABLE partners_credential ENABLE TRIGGER USER")
+    replayed = revocations.replay(by=cast.sam)
+    assert replayed is not None
+    assert len(replayed.done) == 1
+    for credential in (kept, gone):
+        credential.refresh_from_db()
+    assert (kept.revoked_at, gone.revoked_at is None) == (None, False)
 
 
 def test_each_action_that_takes_away_is_known_to_the_replay() -> None:

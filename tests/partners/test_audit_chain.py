@@ -396,8 +396,9 @@ def test_a_credential_that_was_revoked_since_stays_dead(
 ) -> None:
     """Fault 22, of tokens: the backup knows the token as it was made."""
     cast = make_cast()
-    kept, _ = credentials.make(membership=cast.alice, name="kept", exits=["api"])
-    gone, _ = credentials.make(membership=cast.alice, name="gone", exits=["api"])
+    everything: Any = {"exits": ["api"], "families": None, "networks": []}
+    kept, _ = credentials.make(membership=cast.alice, name="kept", **everything)
+    gone, _ = credentials.make(membership=cast.alice, name="gone", **everything)
     sealed()
     yesterday = snapshot()
     credentials.revoke(gone, by=cast.alice.user)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -26,6 +25,7 @@ from partners.models import (
     Grant,
     Membership,
     Partner,
+    Session,
     User,
 )
 from partners.sealing import End, OutOfStep

@@ -1,6 +1,7 @@
 """Telling the audit trail what was read: one record a page or answer, whatever it holds.
 
-`numbers_read` for numbers, `list_read` for what holds none. Both stand in the request's own
+`numbers_read` for numbers, `list_read` for what holds none; of staff who look in the partner's
+place both record that they did. They stand in the request's own
 transaction: where the record cannot be written, nothing is answered.
 """
 
@@ -37,12 +38,11 @@ def numbers_read(
     `window` and `territory` are what was asked for; None for all that is granted.
     """
     read = list(results)
-    record(
+    _tell(
+        request,
+        membership,
         action,
-        actor=membership.user,
-        partner=membership.partner,
-        target=target,
-        request=request,
+        target,
         window=str(window) if window else None,
         territory=territory,
         families=sorted({r.resource.name for r in read}),
@@ -53,8 +53,17 @@ def numbers_read(
 
 def list_read(request: HttpRequest, membership: Membership, target: str, **detail: Any) -> None:
     """A list or an object without numbers was read."""
+    _tell(request, membership, "list.read", target, **detail)
+
+
+def _tell(
+    request: HttpRequest, membership: Membership, action: str, target: str, **detail: Any
+) -> None:
+    """One record, of a member or of one of the staff who looks in the partner's place."""
+    if membership.staff_view is not None:
+        action, detail["view"] = "staff_view.page", str(membership.staff_view.pk)
     record(
-        "list.read",
+        action,
         actor=membership.user,
         partner=membership.partner,
         target=target,

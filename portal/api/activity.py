@@ -14,6 +14,7 @@ from engagement.scope import day_of
 from partners.activity import STAFF, Entry, Wanted, activity_of
 from partners.audit import SHOWN_TO_PARTNERS
 from portal.api.errors import BadParameter
+from portal.api.parameters import refuse_unknown
 from portal.api.serializers import ActivityList
 from portal.api.views import PartnerView
 from portal.reads import list_read
@@ -28,6 +29,8 @@ _PARAMETERS = [
 
 
 class Activity(PartnerView):
+    has_parameters = True
+
     @extend_schema(
         operation_id="activity_list",
         responses=ActivityList,
@@ -43,9 +46,7 @@ class Activity(PartnerView):
 
 
 def _wanted(parameters: dict[str, str]) -> Wanted:
-    unknown = set(parameters) - {"who", "action", "day", "before"}
-    if unknown:
-        raise BadParameter(f"not a parameter here: {', '.join(sorted(unknown))}")
+    refuse_unknown(parameters, {"who", "action", "day", "before"})
     who, action = parameters.get("who", ""), parameters.get("action", "")
     if action and action not in SHOWN_TO_PARTNERS:
         raise BadParameter("action is none of those that are told")

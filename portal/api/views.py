@@ -54,7 +54,7 @@ class CSVRenderer(BaseRenderer):
 class PartnerView(APIView):
     """A URL of one partner; portal/web/middleware.py has let the member in.
 
-    It takes no parameters; the one that does says so, and checks them after it knows the title.
+    It takes no parameters; one that does says so, and checks them once it knows who asks.
     """
 
     has_parameters = False

@@ -17,6 +17,7 @@ from engagement.scope import Refused
 from partners import access_requests
 from partners.access_requests import Askable
 from partners.models import Membership
+from portal.reads import list_read
 from portal.templatetags.dailies import family
 from portal.web.doors import partner_page
 
@@ -44,6 +45,7 @@ class AskForm(forms.Form):
 @partner_page
 @require_http_methods(["GET", "HEAD"])
 def access(request: HttpRequest, membership: Membership) -> HttpResponse:
+    list_read(request, membership, "access")
     return render(
         request,
         "partner/access.html",

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from engagement.families.registry import FAMILIES
 from partners import credential_mails, credentials
 from partners.models import Credential, Membership
+from portal.reads import list_read
 from portal.templatetags.dailies import family
 from portal.web.doors import owner_page
 from portal.web.second_factor import fresh_mfa
@@ -92,6 +93,7 @@ class RotateForm(forms.Form):
 @owner_page
 @require_GET
 def listing(request: HttpRequest, membership: Membership) -> HttpResponse:
+    list_read(request, membership, "credentials")
     return render(
         request,
         "partner/credentials.html",

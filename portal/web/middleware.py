@@ -19,7 +19,7 @@ from django.utils.cache import patch_cache_control
 
 from engagement.roles import PARTNER, WEB, acting_as, become, become_staff
 from partners.access import membership_for
-from partners.audit import Unrecorded, record
+from partners.audit import Unrecorded
 from partners.credentials import keep_use
 from partners.models import Membership, StaffView, User
 from partners.single_sign_on import opens
@@ -113,19 +113,10 @@ class RoleMiddleware:
         return None
 
     def _look(self, request: HttpRequest, place: Membership) -> None:
-        """Staff in the partner's place: they read, and each page they read is recorded."""
+        """Staff in the partner's place: they read only; portal/reads.py records what."""
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         self._be(request, place)
-        assert place.staff_view is not None
-        record(
-            "staff_view.page",
-            actor=place.user,
-            partner=place.partner,
-            target=request.path_info,
-            request=request,
-            view=str(place.staff_view.pk),
-        )
 
     def _be(self, request: HttpRequest, membership: Membership) -> None:
         request.membership = membership  # type: ignore[attr-defined]

@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
@@ -30,6 +29,7 @@ from partners.models import (
     Grant,
     Membership,
     Partner,
+    Session,
     User,
 )
 from partners.sealing import OutOfStep, seal
@@ -37,6 +37,7 @@ from partners.suspension import suspend
 from partners.verifying import verify
 from tests.background import wait_until
 from tests.cast import Cast, make_cast
+from tests.conftest import SignedIn
 
 WRITERS = 32
 EACH = int(os.environ.get("AUDIT_WRITES", "15"))  # 1000 in the soak
@@ -341,9 +342,7 @@ def test_what_was_revoked_since_a_backup_stays_dead_and_the_trail_goes_on(
 ) -> None:
     """Fault 22. The backup is a copy of the rows; the anchor lies elsewhere and stays."""
     cast = make_cast()
-    Session.objects.create(
-        session_key="old", session_data="", expire_date=timezone.now() + timedelta(days=1)
-    )
+    SignedIn(cast.alice.user)
     sealed()
     yesterday = snapshot()
     grants.revoke(cast.grants["film"], by=cast.sam)

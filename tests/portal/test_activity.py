@@ -40,6 +40,8 @@ READS = [
     (FILM + "csv/viewing/", "export.csv", "film/viewing"),
     ("/p/aurora/reports/", "list.read", "bundles"),
     ("/p/aurora/activity/", "list.read", "activity"),
+    ("/p/aurora/access/", "list.read", "access"),
+    ("/p/aurora/credentials/", "list.read", "credentials"),
     (API + "titles/", "list.read", "titles"),
     (API + "titles/film/", "list.read", "titles/film"),
     (API + "titles/film/retention/", "numbers.read", "film/retention"),

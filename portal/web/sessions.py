@@ -66,7 +66,7 @@ def end_one(request: HttpRequest, id: UUID) -> HttpResponse:
 def device(user_agent: str) -> str:
     """ "Firefox, Windows" of a browser's long line; its first words where it is none we know."""
     found = [
-        next((_NAMES.get(n, n) for n in names if re.search(rf"\b{n}\b", user_agent)), "")
+        next((_NAMES.get(n, n) for n in names if re.search(rf"{n}\b", user_agent)), "")
         for names in (_BROWSERS, _SYSTEMS)
     ]
     return ", ".join(filter(None, found)) or user_agent[:40]

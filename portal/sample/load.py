@@ -181,7 +181,8 @@ def _request(spec: SampleRequest, titles: dict[str, Title]) -> None:
     """As the owner asks on the partner's page, for what of it has been measured."""
     member, title = _member(spec.partner, spec.by), titles[spec.title]
     [entry] = [e for e in askable(member) if e.title == title]
-    ask(member, title.slug, [f for f in spec.families if f in entry.missing], spec.reason)
+    if wanted := [f for f in spec.families if f in entry.missing]:
+        ask(member, title.slug, wanted, spec.reason)
 
 
 def _schedule(spec: SampleSchedule, titles: dict[str, Title], until: date) -> None:

@@ -126,7 +126,7 @@ def test_recipients_of_schedules_have_a_first_bundle_coming(sample: date) -> Non
 def test_the_summary_is_read_by_the_webs_login_and_its_passwords_fit(sample: date) -> None:
     with acting_as(WEB):
         summary = demo_summary()
-    assert summary.keys() == {"accounts", "titles", "bundles", "mailbox"}
+    assert summary.keys() == {"accounts", "titles", "bundles", "mailbox", "api_token"}
     accounts = {a["email"]: a for a in summary["accounts"]}
     assert len(accounts) == 20
     for email in ("maker@dailies.example.com", "viewer@blue-whale.example.com"):

@@ -35,7 +35,7 @@ def start(
     Raises StaffViewError without a reason, for another partner's member, for one who is no
     staff or may not, and while the partner is suspended.
     """
-    if not (by.is_staff and by.is_active and by.has_perm("partners.add_staffview")):
+    if not may_view(by, partner):
         raise StaffViewError(_("You may not view as a partner."))
     if not reason.strip():
         raise StaffViewError(_("Say why you look: it is recorded, and the partner reads it."))
@@ -87,7 +87,16 @@ def open_views() -> QuerySet[StaffView]:
 
 
 def view_of(user: User, partner_slug: str) -> StaffView | None:
-    return open_views().filter(staff=user, partner__slug=partner_slug).first()
+    """The view by which one of the staff looks now: it ends with the right to begin one."""
+    view = open_views().filter(staff=user, partner__slug=partner_slug).first()
+    return view if view is not None and may_view(user, view.partner) else None
+
+
+def may_view(user: User, partner: Partner) -> bool:
+    """Whether one of the staff may look as this partner: by role, and by the limit of theirs."""
+    if not (user.is_staff and user.is_active and user.has_perm("partners.add_staffview")):
+        return False
+    return user.limit_partners is None or partner.pk in user.limit_partners
 
 
 def as_membership(view: StaffView) -> Membership:

@@ -157,3 +157,16 @@ def test_case_79_a_second_view_ends_the_first(cast: Cast, staff: Staff, mona: Si
     staff_views.start(cast.cirrus, member=None, reason=REASON, by=staff.mona)
     assert mona.get("/p/aurora/").status_code == 404
     assert mona.get("/p/cirrus/").status_code == 200
+
+
+@pytest.mark.parametrize("lost", ["the role", "the partner"])
+def test_case_79_a_view_ends_with_the_right_to_it(
+    cast: Cast, staff: Staff, mona: SignedIn, lost: str
+) -> None:
+    assert mona.get("/p/aurora/").status_code == 200
+    if lost == "the role":
+        staff.mona.groups.clear()
+    else:
+        staff.mona.limit_partners = [cast.borealis.pk]
+        staff.mona.save()
+    assert SignedIn(User.objects.get(pk=staff.mona.pk)).get("/p/aurora/").status_code == 404

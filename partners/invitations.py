@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -43,6 +45,8 @@ def invite(
     language: str,
     by: User,
     request: HttpRequest | None = None,
+    limit_titles: Sequence[int] | None = None,
+    limit_families: Sequence[str] | None = None,
 ) -> Invitation:
     """Write the invitation and send its mail, in the invitee's language.
 
@@ -60,6 +64,8 @@ def invite(
         partner=partner,
         role=role,
         language=language,
+        limit_titles=None if limit_titles is None else list(limit_titles),
+        limit_families=None if limit_families is None else list(limit_families),
         token_sha256=_hash(token),
         made_by=by,
         expires_at=timezone.now() + VALID_FOR,
@@ -71,6 +77,8 @@ def invite(
         target=invitation.email,
         request=request,
         role=role,
+        limit_titles=limit_titles,
+        limit_families=limit_families,
     )
     _send(invitation, token)
     return invitation
@@ -90,10 +98,17 @@ def _may_invite(email: str, partner: Partner | None, by: User) -> None:
 
 
 def open_invitation(token: str) -> Invitation | None:
-    """The invitation of a link that can still be used; None for any other link."""
+    """The invitation of a link that can still be used; None for any other link.
+
+    It ends with the right of whoever made it: staff, or an owner of the partner.
+    """
+    owners = Membership.objects.filter(
+        user=OuterRef("made_by"), partner=OuterRef("partner"), role=Membership.Role.OWNER
+    )
     return (
         Invitation.objects.select_related("partner")
         .filter(token_sha256=_hash(token), accepted_at__isnull=True, expires_at__gt=Now())
+        .filter(Q(made_by__is_staff=True) | Exists(owners), made_by__is_active=True)
         .exclude(partner__suspended_at__isnull=False)
         .first()
     )
@@ -183,7 +198,13 @@ def _enter(invitation: Invitation, user: User, request: HttpRequest | None) -> N
     if invitation.partner is not None:
         # one who is a member already keeps the role that staff gave
         Membership.objects.get_or_create(
-            user=user, partner=invitation.partner, defaults={"role": invitation.role}
+            user=user,
+            partner=invitation.partner,
+            defaults={
+                "role": invitation.role,
+                "limit_titles": invitation.limit_titles,
+                "limit_families": invitation.limit_families,
+            },
         )
     record(
         "invitation.accepted",

@@ -318,6 +318,25 @@ def delete(
     schedule.delete()
 
 
+@transaction.atomic
+def hand_over(
+    *, leaver: Membership, to: Membership, request: HttpRequest | None = None
+) -> list[Schedule]:
+    """Pause what one who leaves has set up and give it to an owner, who decides about it.
+
+    Taken out of all schedules as a recipient, the leaver gets nothing more.
+    """
+    own = list(Schedule.objects.select_for_update().filter(owner=leaver))
+    for schedule in own:
+        schedule.owner = to
+        schedule.paused_at = schedule.paused_at or timezone.now()
+        schedule.save(update_fields=["owner", "paused_at"])
+        _record("schedule.paused", to, schedule, request, owner_left=leaver.user.email)
+    for schedule in Schedule.objects.filter(recipients=leaver):
+        schedule.recipients.remove(leaver)
+    return own
+
+
 def _locked(membership: Membership, schedule_id: UUID) -> Schedule:
     schedule = schedule_for(membership, schedule_id)
     return Schedule.objects.select_for_update().get(pk=schedule.pk)

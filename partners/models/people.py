@@ -197,6 +197,15 @@ class Invitation(models.Model):
         verbose_name=_("partner"),
     )  # fmt: skip
     role = models.CharField(_("role"), max_length=16, choices=Membership.Role.choices, blank=True)
+    limit_titles = ArrayField(
+        models.BigIntegerField(), verbose_name=_("only these titles"), null=True, blank=True
+    )
+    limit_families = ArrayField(
+        models.CharField(max_length=32),
+        verbose_name=_("only these families"),
+        null=True,
+        blank=True,
+    )
     language = models.CharField(_("language"), max_length=10, default="zh-hans")
     token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
     made_by = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("made by"))

@@ -12,11 +12,13 @@ from portal.web import (
     portfolio,
     reports,
     schedules,
+    team,
     title,
 )
 
 _REPORTS = "p/<slug:partner>/reports/"
 _SCHEDULE = _REPORTS + "schedule/"
+_TEAM = "p/<slug:partner>/team/"
 _CREDENTIALS = "p/<slug:partner>/credentials/"
 
 urlpatterns = [
@@ -37,6 +39,12 @@ urlpatterns = [
     path(_REPORTS + "<uuid:id>/", reports.report, name="report"),
     path(_REPORTS + "<uuid:id>/progress/", reports.progress, name="report-progress"),
     path(_REPORTS + "<uuid:id>/download/", reports.download, name="download"),
+    path(_TEAM, team.team, name="team"),
+    path(_TEAM + "invite/", team.invite, name="team-invite"),
+    path(_TEAM + "invitations/send/", team.ask_again, name="team-ask-again"),
+    path(_TEAM + "invitations/withdraw/", team.withdraw, name="team-withdraw"),
+    path(_TEAM + "<uuid:id>/", team.member, name="member"),
+    path(_TEAM + "<uuid:id>/remove/", team.remove, name="member-remove"),
     path(_CREDENTIALS, credentials.listing, name="credentials"),
     path(_CREDENTIALS + "new/", credentials.create, name="credential-new"),
     path(_CREDENTIALS + "<uuid:id>/replace/", credentials.rotate, name="credential-replace"),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext, gettext_lazy, pgettext
 
 from engagement.families import Column
+from engagement.families.registry import RESOURCES
 from engagement.scope import ALL, EVER, Window
 from partners.credentials import STATES as CREDENTIAL_STATES
 from partners.credentials import state_of
@@ -150,6 +151,13 @@ _REASONS = {
 @register.filter
 def family(name: str) -> str:
     return str(_FAMILIES.get(name, name))
+
+
+@register.filter
+def resource_list(names: list[str]) -> str:
+    """The tables of these names, as headings call them."""
+    language = "zh" if (get_language() or "zh").startswith("zh") else "en"
+    return name_list([RESOURCES[n].title[language] if n in RESOURCES else n for n in names])
 
 
 @register.filter

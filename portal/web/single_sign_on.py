@@ -20,7 +20,6 @@ from allauth.account.internal.flows.login import (
     record_authentication,
 )
 from allauth.account.models import Login
-from allauth.core import ratelimit
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
@@ -70,9 +69,6 @@ def ask(request: HttpRequest) -> HttpResponse:
     sent = request.method == "POST" and form.is_valid()
     if sent:
         email = form.cleaned_data["email"].strip().lower()
-        if not ratelimit.consume(request, action="reset_password", key=email):
-            too_many: HttpResponse = ratelimit.respond_429(request)
-            return too_many
         provider = provider_of_address(email)
         get_adapter().send_mail(
             "account/email/single_sign_on", email, {"url": provider and sign_in_address(provider)}

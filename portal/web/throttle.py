@@ -23,8 +23,14 @@ from portal.errors import error_body
 
 _QUARTER, _HOUR = 900, 3600
 
-_NAMES = {"account_login": "login", "account_reset_password": "email"}
+_NAMES = {
+    "account_login": "login",
+    "account_reset_password": "email",
+    "single_sign_on_ask": "email",
+}
 """Doors where an address is given, and the field it is in."""
+_MAILS = {"account_reset_password", "single_sign_on_ask"}
+"""Of these, what answers every address alike and sends it a mail."""
 _OF_A_USER = {
     "account_change_password",
     "account_reauthenticate",
@@ -78,7 +84,7 @@ class ThrottleMiddleware:
         keys = keys_of(request, door)
         if take(keys):
             response = self.get_response(request)
-            if response.status_code == 302 and door != "account_reset_password":
+            if response.status_code == 302 and door not in _MAILS:
                 give_back(keys)
         else:
             response = _too_many(request)
@@ -123,7 +129,7 @@ def keys_of(request: HttpRequest, door: str) -> list[Key]:
         return [Key("own", str(who), 10, _QUARTER)]
     name = request.POST.get(_NAMES[door], "")
     account = account_of(name)
-    if door == "account_reset_password":
+    if door in _MAILS:
         return [Key("reset", account, 5, _HOUR), Key("reset", network, 50, _HOUR)]
     keys = [
         Key("sign-in", f"{account} {network}", 10, _QUARTER),

@@ -421,6 +421,15 @@ def test_the_address_is_mailed_and_the_page_tells_nobody_apart(
     assert len(answers) == 1
 
 
+def test_an_address_is_not_mailed_without_end(aurora: Cast) -> None:
+    """Case 67: by the address asked for, however it is written."""
+    browser = Client()
+    ask = reverse("single_sign_on_ask")
+    answers = [browser.post(ask, {"email": e}) for e in ("a@else.example", "A@ELSE.example ") * 3]
+    assert [a.status_code for a in answers] == [200] * 5 + [429]
+    assert len(mail.outbox) == 5
+
+
 def test_a_domain_counts_only_once_a_second_person_verified_it(
     aurora: Cast, liar: LyingProvider
 ) -> None:

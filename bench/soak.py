@@ -19,6 +19,9 @@ KILLS = [
     "tests/portal/test_services.py",
 ]
 
+TIMES = ["tests/portal/web/test_answer_time.py"]
+"""Run alone: what they compare are times."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -28,6 +31,7 @@ def main() -> int:
     environment = {**os.environ, "HYPOTHESIS_EXAMPLES": str(arguments.examples)}
     failed = _pytest([*RANDOM, "-n", "auto"], environment)
     failed |= _pytest(SEALED, {**environment, "AUDIT_WRITES": "1000"})
+    failed |= _pytest([*TIMES, "-n", "0"], {**environment, "TIMING_SAMPLES": "500"})
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
         failed |= _pytest(KILLS, environment)

@@ -26,7 +26,7 @@ ON CONFLICT (key) DO UPDATE SET
         THEN now() ELSE a.began_at END
 RETURNING n
 """
-_GIVE_BACK = "UPDATE partners_attempt SET n = n - 1 WHERE key = ANY(%s) AND n > 0"
+_GIVE_BACK = "UPDATE partners_attempt SET n = n - 1 WHERE key = %s AND n > 0"
 _SPENT = """
 SELECT n >= %(limit)s FROM partners_attempt
 WHERE key = %(key)s AND began_at > now() - make_interval(secs => %(seconds)s)
@@ -49,19 +49,23 @@ class Key:
 
 
 def take(keys: Iterable[Key]) -> bool:
-    """Count one try of each key. False where one of them had none left."""
-    left = True
+    """Count one try of each key. False at the first that has none left.
+
+    The keys after it are not counted: who is refused as a network fills no table with accounts.
+    """
     with connection.cursor() as cursor:
         for key in keys:
             cursor.execute(_TAKE, {"key": key.hashed, "seconds": key.seconds})
-            left &= cursor.fetchone()[0] <= key.limit
-    return left
+            if cursor.fetchone()[0] > key.limit:
+                return False
+    return True
 
 
 def give_back(keys: Iterable[Key]) -> None:
     """Undo one `take`: the try succeeded, which says nothing about the tries before it."""
     with connection.cursor() as cursor:
-        cursor.execute(_GIVE_BACK, [[key.hashed for key in keys]])
+        for key in keys:  # one at a time: two requests that lock several would wait for each other
+            cursor.execute(_GIVE_BACK, [key.hashed])
 
 
 def spent(key: Key) -> bool:
@@ -97,8 +101,9 @@ def network_of(address: str) -> str:
 
 
 def is_known_at(name: str, network: str) -> bool:
-    """Whether a live session of the account is in that network: its owner is not locked out by
-    strangers who try the account from elsewhere.
+    """Whether the account has a session in that network.
+
+    Its owner is not locked out there by strangers who try the account from elsewhere.
     """
     user = User.objects.filter(email__iexact=name.strip()).first()
     rows = Session.objects.filter(user=user).exclude(ip=None) if user else Session.objects.none()

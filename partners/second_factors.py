@@ -140,7 +140,9 @@ def tell(
     removed: Iterable[str] = (),
     request: HttpRequest | None,
 ) -> None:
-    """Mail the owner, in their language: `what` is changed, reset, or recovery_code_used."""
+    """Mail the owner, in their language: `what` is changed, reset, recovery_code_used or
+    password_changed.
+    """
     with translation.override(user.language):
         context = {
             "PORTAL_NAME": settings.PORTAL_NAME,
@@ -151,10 +153,10 @@ def tell(
             "ip": request.META.get("REMOTE_ADDR", "") if request else "",
             "url": settings.BASE_URL,
         }
-        subject = render_to_string("partners/second_factor_subject.txt", context)
+        subject = render_to_string("partners/account_change_subject.txt", context)
         message = EmailMessage(
             subject=" ".join(subject.split()),
-            body=render_to_string("partners/second_factor_message.txt", context),
+            body=render_to_string("partners/account_change_message.txt", context),
             to=[user.email],
         )
     message.send()

@@ -54,10 +54,17 @@ class SessionStore(SessionBase):
         if row is None:
             self._session_key = None  # a key that we did not make is never taken over
             return {}
-        Session.objects.filter(pk=row.pk, last_used_at__lt=Now() - _NOTED_EVERY).update(
-            last_used_at=Now(), ip=self.ip or row.ip
-        )
+        self._note_use(row)
         return self.decode(row.data)
+
+    def _note_use(self, row: Session) -> None:
+        """Of requests at once one notes it: the others do not wait until that one is done."""
+        stale = Session.objects.filter(pk=row.pk, last_used_at__lt=Now() - _NOTED_EVERY)
+        with transaction.atomic():
+            free = stale.select_for_update(skip_locked=True).values_list("pk", flat=True)
+            Session.objects.filter(pk__in=list(free)).update(
+                last_used_at=Now(), ip=self.ip or row.ip
+            )
 
     def create(self) -> None:
         while True:

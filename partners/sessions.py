@@ -15,7 +15,8 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from partners.audit import record
-from partners.models import Session, User
+from partners.credentials import revoke
+from partners.models import Credential, Session, User
 from partners.session_store import SessionStore, hash_of, live_sessions
 
 
@@ -50,6 +51,21 @@ def end_sessions(user: User) -> None:
     user.refresh_from_db(fields=["session_epoch"])
 
 
-def end_all_access(user: User) -> None:
-    """End whatever the person holds: sessions now; what else opens a door is ended here too."""
+@transaction.atomic
+def end_all_access(user: User, *, by: User, reason: str, request: HttpRequest | None = None) -> int:
+    """End whatever the person holds: every session, and every credential they made.
+
+    How many credentials there were. What they may do is left as it is: they can sign in anew.
+    """
     end_sessions(user)
+    made = Credential.objects.filter(maker__user=user, revoked_at__isnull=True)
+    credentials = sum(revoke(c, by=by, request=request) for c in made.select_related("partner"))
+    record(
+        "access.ended",
+        actor=by,
+        target=user.email,
+        request=request,
+        reason=reason,
+        credentials=credentials,
+    )
+    return credentials

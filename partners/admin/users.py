@@ -26,6 +26,7 @@ from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from partners import roles
 from partners.admin.base import AuditedAdmin, staff
 from partners.admin.people import invite_page
+from partners.admin.user_access import AccessSteps
 from partners.models import Grant, Membership, Partner, RoleChange, User
 from partners.roles import Role
 from partners.staff_limits import visible
@@ -95,7 +96,7 @@ _OWN = ("name", "language", "is_active")
 
 
 @admin.register(User)
-class UserAdmin(AuditedAdmin):
+class UserAdmin(AccessSteps):
     audit_subject = "user"
     change_form_template = "admin/partners/user/change_form.html"
     change_list_template = "admin/partners/user/change_list.html"

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext_lazy
 
 from partners.audit import record
 from partners.models import User
-from partners.second_factors import factors_of, signs_in
+from partners.second_factors import factors_of, signs_in, tell
 from partners.single_sign_on import password_is_closed, provider_of, sign_in_address
 from portal.web.second_factor import is_fresh
 
@@ -74,6 +74,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().login(request, user)
         methods = sorted({r["method"] for r in get_authentication_records(request, user)})
         record("sign_in", actor=user, target=user.email, request=request, by=methods)
+
+    def set_password(self, user: User, password: str) -> None:
+        """A new password, by the form or by a mailed link: told to its owner, and recorded."""
+        super().set_password(user, password)
+        request = allauth_context.request
+        record("password.changed", actor=user, target=user.email, request=request)
+        tell(user, "password_changed", request=request)
 
     def logout(self, request: HttpRequest) -> None:
         user = request.user

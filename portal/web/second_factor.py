@@ -50,6 +50,7 @@ FRESH = {
     "partners_rolechange_decide",
     "partners_partner_view_as",
     "partners_user_change",
+    "partners_user_end_access",
     "partners_user_invite",
     "partners_user_role",
     "partners_user_second_factor",

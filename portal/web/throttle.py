@@ -59,6 +59,7 @@ class ClientAddressMiddleware:
             if not nearer:
                 break
             address = nearer
+        address = address.partition("%")[0]  # the zone of a link-local address is our own
         request.META["REMOTE_ADDR"] = address if _is_address(address) else ""
         return self.get_response(request)
 
@@ -119,7 +120,7 @@ def door_of(request: HttpRequest) -> str | None:
 
 
 def keys_of(request: HttpRequest, door: str) -> list[Key]:
-    """What a try at `door` is counted by."""
+    """What a try at `door` is counted by; the network first, which refuses for all that follow."""
     network = _network(request)
     if door in _OF_A_LINK:
         return [Key("link", network, 100, _QUARTER)]
@@ -130,10 +131,10 @@ def keys_of(request: HttpRequest, door: str) -> list[Key]:
     name = request.POST.get(_NAMES[door], "")
     account = account_of(name)
     if door in _MAILS:
-        return [Key("reset", account, 5, _HOUR), Key("reset", network, 50, _HOUR)]
+        return [Key("reset", network, 50, _HOUR), Key("reset", account, 5, _HOUR)]
     keys = [
-        Key("sign-in", f"{account} {network}", 10, _QUARTER),
         Key("sign-in", network, 100, _QUARTER),
+        Key("sign-in", f"{account} {network}", 10, _QUARTER),
     ]
     if not is_known_at(name, network):
         keys.append(Key("sign-in", account, 100, _HOUR))

@@ -14,6 +14,8 @@ from engagement.roles import WEB, acting_as
 from engagement.settling import settled_until
 from partners.access import membership_for, scope_for
 from partners.models import AuditEvent, Grant, User
+from partners.second_factors import accept_code
+from portal.management.commands.demo import totp_now
 from portal.sample.catalogue import TITLES
 from portal.sample.load import is_loaded, set_up
 from portal.sample.summary import demo_summary
@@ -133,6 +135,10 @@ def test_the_summary_is_read_by_the_webs_login_and_its_passwords_fit(sample: dat
         password = accounts[email]["password"]
         assert len(password) >= 15
         assert User.objects.get(email=email).check_password(password)
+    secret = accounts["maker@dailies.example.com"]["totp_secret"]
+    maker = User.objects.get(email="maker@dailies.example.com")
+    assert accept_code(maker, totp_now(secret)) is not None  # the code that `make demo` prints
+    assert accounts["viewer@blue-whale.example.com"]["totp_secret"] is None
     partners = {t["name"]: t["partners"] for t in summary["titles"]}
     assert len(partners) == len(TITLES)
     assert partners["潮水记得他的名字"] == ["calico-cat", "ninth-pier"]

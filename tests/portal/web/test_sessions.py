@@ -14,7 +14,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from partners.models import AuditEvent, Session, User
-from partners.sessions import end_all_access
+from partners.sessions import end_all_access, end_sessions
 from tests.cast import Cast
 from tests.conftest import SignedIn
 from tests.portal.web.test_second_factor import PASSWORD, able, english
@@ -83,7 +83,7 @@ ENDINGS: dict[str, Callable[[Cast], object]] = {
     "role": lambda cast: _save(cast.alice, role="viewer"),
     "limit": lambda cast: _save(cast.alice, limit_families=["viewing"]),
     "removed": lambda cast: cast.alice.delete(),
-    "everything": lambda cast: end_all_access(cast.alice.user),
+    "everything": lambda cast: end_all_access(cast.alice.user, by=cast.sam, reason="lost"),
 }
 
 
@@ -107,7 +107,7 @@ def test_sessions_end_with_what_they_were_opened_under(cast: Cast, what: str) ->
 def test_a_row_saved_as_it_was_read_does_not_bring_sessions_back(cast: Cast) -> None:
     stale = User.objects.get(pk=cast.alice.user.pk)
     alice = SignedIn(cast.alice.user)
-    end_all_access(cast.alice.user)
+    end_sessions(cast.alice.user)
     stale.save()
     assert not is_in(alice)
 

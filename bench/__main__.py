@@ -17,6 +17,7 @@ SUBJECTS = {
     "scale": "The roll-up as days grow, beside a plain scan",
     "swap": "A day into the database",
     "read": "What a page asks for, with both walls on",
+    "walls": "What the walls cost at 1,000 partners, and the staff's lists",
     "reach": "28-day reach from sketches",
     "sample": "The sample platform: ingest, pages, bundles",
 }

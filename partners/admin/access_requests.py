@@ -18,6 +18,7 @@ from engagement.admin_pages import listed
 from partners import access_requests, territories
 from partners.admin.base import AuditedAdmin, staff, state_shown
 from partners.admin.choices import FAMILY_NAMES
+from partners.admin.filters import TypedPartner
 from partners.models import AccessRequest, Holding
 
 _COLOURS = {"waiting": "proposed", "proposed": "proposed", "granted": "approved"}
@@ -39,7 +40,7 @@ class AccessRequestAdmin(AuditedAdmin):
     audit_subject = "access_request"
     change_form_template = "admin/partners/accessrequest/change_form.html"
     list_display = ("title", "partner", "asked_for", "state_told", "asked_by", "asked_at")
-    list_filter = ("state", ("partner", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("state", ("partner", TypedPartner))
     list_select_related = ("title", "partner", "asked_by")
     search_fields = ("title__slug", "title__name_zh", "title__name_en", "partner__slug")
     fields = readonly_fields = (

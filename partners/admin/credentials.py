@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from engagement.admin_pages import ReadOnlyAdmin
 from partners.admin.base import staff, state_shown
+from partners.admin.filters import TypedPartner
 from partners.credentials import STATES, revoke, state_of, with_state
 from partners.models import Credential
 
@@ -21,7 +22,7 @@ class CredentialAdmin(ReadOnlyAdmin):
     list_display = (
         "name", "partner", "made_by", "begins", "state", "made_at", "expires_at", "last_used_at",
     )  # fmt: skip
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (("partner", TypedPartner),)
     list_select_related = ("partner", "made_by", "maker__user")
     search_fields = ("name", "prefix", "partner__slug", "made_by__email")
     fields = (

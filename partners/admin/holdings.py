@@ -43,6 +43,7 @@ class HoldingAdmin(AsksBeforeSaving):
 
     form = HoldingForm
     audit_subject = "holding"
+    ordering = ("-pk",)  # by name, every holding there is would be sorted for each page
     actions = None
     list_display = ("title", "partner", "where", "from_day", "until")
     list_filter = (("partner", TypedPartner),)

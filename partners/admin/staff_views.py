@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from engagement.admin_pages import ReadOnlyAdmin
 from partners import staff_views
 from partners.admin.base import AuditedAdmin, staff
+from partners.admin.filters import TypedPartner
 from partners.models import Membership, Partner, StaffView
 
 
@@ -58,7 +59,7 @@ def view_page(page: AuditedAdmin, request: HttpRequest, partner: Partner) -> Htt
 @admin.register(StaffView)
 class StaffViewAdmin(ReadOnlyAdmin):
     list_display = ("staff", "partner", "seen_as", "reason", "started_at", "ends_at", "ended_at")
-    list_filter = (("partner", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (("partner", TypedPartner),)
     list_select_related = ("staff", "partner", "seen_as")
     search_fields = ("staff__email", "partner__slug", "reason")
 

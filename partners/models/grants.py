@@ -134,6 +134,7 @@ class Grant(models.Model):
         verbose_name_plural = _("grants")
         ordering = ["-made_at"]
         permissions = [("approve_grant", "Can approve grant")]
+        indexes = [models.Index(fields=["-made_at", "-id"], name="grant_newest_first")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("made_by")),
@@ -154,6 +155,8 @@ class Grant(models.Model):
                 condition=Q(valid_until__isnull=True) | Q(valid_from__lt=F("valid_until")),
                 name="grant_is_valid_for_a_while",
             ),
+            # an entitlement's grant and partner are looked up here together
+            models.UniqueConstraint(fields=["id", "partner"], name="grant_of_its_partner"),
             models.CheckConstraint(
                 condition=Q(replaces__isnull=True) | ~Q(replaces=F("id")),
                 name="grant_replaces_another",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from engagement.models import (
     FanSet,
@@ -25,6 +27,7 @@ from partners.models import (
     AuditEvent,
     ClaimedDomain,
     Consent,
+    Credential,
     GrantBatch,
     IdentityProvider,
     Invitation,
@@ -33,7 +36,7 @@ from partners.models import (
     StaffView,
     User,
 )
-from reports.models import Bundle, Delivery, Run, Schedule
+from reports.models import Bundle, Delivery, Notice, Run, Schedule
 from tests.cast import DAY, Cast
 
 
@@ -162,6 +165,15 @@ def filled(cast: Cast, staff: Staff) -> dict[str, Any]:
         "partners.claimeddomain": ClaimedDomain.objects.create(
             partner=cast.aurora, domain="aurora.example", claimed_by=staff.mona
         ),
+        "partners.credential": Credential.objects.create(
+            partner=cast.aurora, maker=cast.alice, made_by=cast.alice.user, name="BI",
+            prefix="dly_abcd", token_sha256="2" * 64, exits=["api"],
+            expires_at=timezone.now() + timedelta(days=90),
+        ),
+        "reports.notice": Notice.objects.create(
+            partner=cast.aurora, user=cast.alice.user, grant=cast.grants["film"], key="ends",
+            message_id="<2@x>",
+        ),
         "reports.schedule": schedule,
         "reports.bundle": bundle,
         "reports.delivery": Delivery.objects.create(
@@ -183,5 +195,6 @@ def _groups_again() -> None:
             "0016_staff_roles",
             "0017_asking_and_looking",
             "0019_limits_of_later_tables",
+            "0021_staff_lists",
         ):
             cursor.execute(import_module(f"partners.migrations.{migration}")._groups())

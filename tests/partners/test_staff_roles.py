@@ -31,18 +31,25 @@ MAY = {
     "engagement.tag": ("", "v", "v", "v"),
     "engagement.title": ("v", "vc", "v", "vc"),
     "engagement.titlechange": ("v", "v", "v", "v"),
+    "partners.accessrequest": ("vc", "", "v", "vc"),
     "partners.auditevent": ("v", "", "v", "v"),
+    "partners.claimeddomain": ("vacd", "", "v", "vacd"),
     "partners.consent": ("vac", "v", "v", "vac"),
+    "partners.credential": ("v", "", "v", "v"),
     "partners.entitlement": ("v", "", "v", "v"),
     "partners.grant": ("va", "", "v", "va"),  # changed by its maker alone, while proposed
+    "partners.grantbatch": ("va", "", "v", "va"),
     "partners.holding": ("vacd", "v", "v", "vacd"),
+    "partners.identityprovider": ("vacd", "", "v", "vacd"),
     "partners.invitation": ("vd", "", "v", "vd"),
     "partners.membership": ("vcd", "", "v", "vcd"),
     "partners.partner": ("vac", "v", "v", "vac"),
     "partners.rolechange": ("", "", "v", "v"),
+    "partners.staffview": ("v", "", "v", "v"),
     "partners.user": ("vc", "", "v", "vc"),
     "reports.bundle": ("v", "v", "v", "v"),
     "reports.delivery": ("v", "v", "v", "v"),
+    "reports.notice": ("v", "v", "v", "v"),
     "reports.schedule": ("v", "v", "v", "v"),
 }
 
@@ -85,9 +92,14 @@ def test_every_page_of_the_site_stands_in_the_table() -> None:
 
 # step: whether each role may take it; a step on a row that they may not see is a 404
 STEPS = {
+    "partners_accessrequest_decline": (200, 404, 403, 200),
+    "partners_claimeddomain_verify": (200, 404, 403, 200),
     "partners_grant_approve": (200, 404, 403, 200),
     "partners_grant_revoke": (200, 404, 403, 200),
     "partners_grant_expiry": (200, 404, 403, 200),
+    "partners_grant_narrow": (200, 404, 403, 200),
+    "partners_grantbatch_approve": (200, 404, 403, 200),
+    "partners_partner_view_as": (200, 403, 403, 200),
     "partners_partner_invite": (200, 403, 403, 200),
     "engagement_titlechange_decide": (200, 200, 403, 200),
     "partners_user_role": (403, 403, 403, 200),

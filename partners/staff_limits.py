@@ -154,6 +154,7 @@ def _limited_inline(inline: type[InlineModelAdmin]) -> type[InlineModelAdmin]:
 class LimitedAdmin(LimitedRows, admin.ModelAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count of all rows for each choice of each filter
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[InlineModelAdmin]]:
         return [_limited_inline(inline) for inline in super().get_inlines(request, obj)]

@@ -38,6 +38,7 @@ class ActionFilter(admin.SimpleListFilter):
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "action", "partner", "target", "ip")
     list_filter = (ActionFilter, ("partner", TypedPartner), "at")
+    followed = ("actor",)
     list_select_related = ("actor", "partner")
     search_fields = ("target", "actor__email")
     search_help_text = _("Who (an e-mail address), or what")

@@ -1,6 +1,7 @@
 """`make soak`: the tests that draw at random, many times longer, and the kills, many times over.
 
-What stands in the ordinary run with a hundred examples runs here with ten times as many.
+What stands in the ordinary run with a hundred examples runs here with ten times as many. The walls
+are asked a hundred times as often, and each of their conditions is taken away in turn.
 """
 
 from __future__ import annotations
@@ -10,17 +11,14 @@ import os
 import subprocess
 import sys
 
+ORACLE = "100000,10000,100"  # pairs through run, REST and bundles: tests/test_oracle.py
 RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
-SEALED = ["tests/partners/test_audit_chain.py"]
 KILLS = [
     "tests/engagement/test_killed.py",
     "tests/engagement/test_rebuild.py",
     "tests/reports/test_background.py",
     "tests/portal/test_services.py",
 ]
-
-TIMES = ["tests/portal/web/test_answer_time.py"]
-"""Run alone: what they compare are times."""
 
 
 def main() -> int:
@@ -30,8 +28,8 @@ def main() -> int:
     arguments = parser.parse_args()
     environment = {**os.environ, "HYPOTHESIS_EXAMPLES": str(arguments.examples)}
     failed = _pytest([*RANDOM, "-n", "auto"], environment)
-    failed |= _pytest(SEALED, {**environment, "AUDIT_WRITES": "1000"})
-    failed |= _pytest([*TIMES, "-n", "0"], {**environment, "TIMING_SAMPLES": "500"})
+    failed |= _pytest(["-s", "tests/test_oracle.py"], environment | {"ORACLE_PAIRS": ORACLE})
+    failed |= _pytest(["-s", "tests/mutants.py"], environment)
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
         failed |= _pytest(KILLS, environment)

@@ -58,7 +58,8 @@ class Member:
     role: str = "owner"
     titles: frozenset[str] | None = None  # the limits; None for no limit
     families: frozenset[str] | None = None
-    shut: str = ""  # "suspended" (the partner), "disabled" (the user), "removed"
+    shut: str = ""  # "suspended" (the partner), "disabled" (the user), "removed" ...
+    token: tuple[frozenset[str], frozenset[str]] | None = None  # its exits and families
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,15 @@ class Platform:
 
 def tuples(p: Platform, grants: list[Granted], m: Member, exit: str) -> Iterator[tuple]:
     """(title, families, territories, since, until) of all that is granted to the member now."""
-    if m.shut or exit not in EXITS_OF_ROLE[m.role]:
+    if m.shut or exit not in EXITS_OF_ROLE[m.role] or (m.token and exit not in m.token[0]):
         return
     for g in grants:
         if g.partner != m.partner or g.state != "live" or exit not in g.exits:
             continue
+        if m.token and "api" not in g.exits:  # what leaves by a token leaves by the API as well
+            continue
         families = g.families if m.families is None else g.families & m.families
+        families = families & m.token[1] if m.token else families
         opened = dict.fromkeys(g.titles, (g.territories, g.since, g.until))
         for child in [t for t, series in p.parent.items() if series in g.titles]:
             where, since, until = p.held.get((m.partner, child), (frozenset(), 0, 0))
@@ -187,3 +191,31 @@ def stored(p: Platform, grants: list[Granted], m: Member, exit: str) -> Iterator
             back = f.reaches_back
             whole = back is None or any(reaches(t, f.territory, back, f.until) for t in mine)
             yield replace(f, whole=whole)
+
+
+FAMILIES_OF_KIND = {
+    "segments": {"viewing", "retention", "rewatch"},
+    "typical": {"retention", "rewatch"},
+    "shares": {"sharing"},
+}
+
+
+def listed(
+    every: list[tuple], title: str, kind: str, since: int | None, until: int | None
+) -> tuple[bool, bool]:
+    """Whether a release is told, and whether it is told how many viewers wait in it.
+
+    It is, where a grant of a family that it made holds its whole period; how many wait is counted
+    over all territories, from viewing. A release of no day is of the title.
+    """
+    mine = [
+        t
+        for t in every
+        if t[0] == title
+        and (since is None or t[3] <= since < t[4])
+        and (until is None or until <= t[4])
+    ]
+    return (
+        any(FAMILIES_OF_KIND.get(kind, {kind}) & t[1] for t in mine),
+        any("viewing" in t[1] and ALL in t[2] for t in mine),
+    )

@@ -75,6 +75,8 @@ KIND_OF_FAMILY = {
     **{f: f for f in ("danmu", "discussion", "demographics", "geography", "fanbases")},
     "sharing": "shares",
 }
+PROTECTED = ("demographics", "geography", "fanbases")
+"""Kinds of release that are of a period: here of all days."""
 MODELS = {
     "viewing": ViewingFact,
     "sketch": ViewerSketch,
@@ -208,6 +210,8 @@ def _write(titles: dict[str, Title], ids: dict[str, UUID]) -> dict[Fact, int]:
             kind=kind,
             title=title,
             day=None if kind in ("danmu", "discussion") else FIRST,
+            until=day(DAYS) if kind in PROTECTED else None,
+            waiting_viewers=7,
             metric_version="1",
             input_digest="",
             state="done",
@@ -215,6 +219,11 @@ def _write(titles: dict[str, Title], ids: dict[str, UUID]) -> dict[Fact, int]:
         for slug, title in titles.items()
         for kind in Release.Kind.values
     }
+    for title in titles.values():
+        Release.objects.create(
+            kind="segments", title=title, day=day(DAYS - 1), waiting_viewers=7,
+            metric_version="1", input_digest="", state="done",
+        )  # fmt: skip
     rows: dict[str, list[Any]] = {table: [] for table in MODELS}
     for f in facts:
         counted = {"counted": [titles[c].pk for c in f.counted]} if f.counted else {}

@@ -390,7 +390,8 @@ def test_a_views_condition_is_the_registered_one(db: None, view: str) -> None:
         assert plain(CHILDREN) in text
         assert live(family, title="child.id") in text
     if view in ("wall_danmu_comment", "wall_discussion_post"):
-        assert text.endswith(
+        # servers before 16 name the table of each column
+        assert re.sub(r"fact\.(repeats|likes|picked)", r"\1", text).endswith(
             "and current_setting'dailies.exit', true = 'web' or repeats >= 3 or likes >= 10"
             " or picked;"
         )

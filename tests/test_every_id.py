@@ -91,6 +91,7 @@ def test_an_id_of_another_kind_is_as_one_that_is_made_up(cast: Cast, path: str) 
         ).pk,
         "reports/<uuid": _schedule(cast, "aurora", "alice").pk,
         "bundles/": _schedule(cast, "aurora", "alice").pk,
+        "team/": _schedule(cast, "aurora", "alice").pk,
     }
     other = next((id_ for part, id_ in own.items() if part in path), cast.alice.pk)
     alice, made_up = SignedIn(cast.alice.user), uuid4()
@@ -135,6 +136,8 @@ OURS = {
     "partners_partner_explain": "partners.view_entitlement",
     "partners_partner_view_as": "partners.add_staffview",
     "partners_user_role": "partners.change_user",
+    "partners_user_second_factor": "partners.change_user",
+    "partners_user_end_access": "partners.change_user",
     "partners_rolechange_decide": "partners.change_rolechange",
     "engagement_titlechange_decide": "engagement.change_titlechange",
 }

@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 class AddressForm(forms.Form):
     email = forms.EmailField(
-        label=_("e-mail"), max_length=254, widget=forms.EmailInput({"autocomplete": "email"})
+        label=_("E-mail"), max_length=254, widget=forms.EmailInput({"autocomplete": "email"})
     )
 
 

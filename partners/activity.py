@@ -8,8 +8,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from engagement.scope import Refused
 from partners.audit import ACTIONS, SHOWN_TO_PARTNERS
@@ -35,7 +37,9 @@ _TOLD = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which records: of one person or of staff, of one action, of one day, before an id."""
+    """Which records: of one person or of staff, of one action, of one day, before one
+    (`record_of` knows it by the id that was told).
+    """
 
     person: UUID | None = None
     staff: bool = False
@@ -46,9 +50,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """One record as an owner reads it. `person` and `ip` are told of the own people alone."""
+    """One record as an owner reads it. `person` and `ip` are told of the own people alone.
 
-    id: int
+    `id` is as long as it is so that nothing can be told from it: the trail numbers the records of
+    all partners in a row, and whoever saw the numbers could count what the others do.
+    """
+
+    id: UUID
     at: datetime
     name: str
     person: str
@@ -65,7 +73,7 @@ class Entry:
 
 def activity_of(
     membership: Membership, wanted: Wanted, *, most: int
-) -> tuple[list[Entry], int | None]:
+) -> tuple[list[Entry], UUID | None]:
     """The newest records first, and the id before which the next page starts; None at the end.
 
     Raises Refused for any other than an owner.
@@ -73,8 +81,28 @@ def activity_of(
     if membership.role != Membership.Role.OWNER:
         raise Refused
     found = list(_events(membership, wanted)[: most + 1])
-    rest = found[most - 1].pk if len(found) > most else None
-    return [_entry(event) for event in found[:most]], rest
+    entries = [_entry(event) for event in found[:most]]
+    return entries, entries[-1].id if len(found) > most else None
+
+
+def record_of(membership: Membership, told: UUID) -> int:
+    """The record that was told to the partner by that id. Raises ValueError for any other."""
+    block = _cipher().decryptor().update(told.bytes)
+    if block[:8] != membership.partner_id.bytes[:8]:
+        raise ValueError("before is the id that an answer calls next")
+    return int.from_bytes(block[8:], "big")
+
+
+def _told(event: AuditEvent) -> UUID:
+    assert event.partner_id is not None
+    block = event.partner_id.bytes[:8] + event.pk.to_bytes(8, "big")
+    return UUID(bytes=_cipher().encryptor().update(block))
+
+
+def _cipher() -> Cipher[modes.ECB]:
+    """One block of 16 bytes each, all different: what ECB would show of equal ones is not there."""
+    key = salted_hmac("partners.activity", "", algorithm="sha256").digest()
+    return Cipher(algorithms.AES(key), modes.ECB())
 
 
 def _events(membership: Membership, wanted: Wanted) -> QuerySet[AuditEvent]:
@@ -97,7 +125,7 @@ def _entry(event: AuditEvent) -> Entry:
     actor = event.actor
     own = actor is not None and not actor.is_staff
     return Entry(
-        id=event.pk,
+        id=_told(event),
         at=event.at,
         name=(actor.get_full_name() if own else actor.name) if actor else "",
         person=actor.email if actor and own else "",

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from engagement.scope import day_of
-from partners.activity import STAFF, Entry, Wanted, activity_of
+from partners.activity import STAFF, Entry, Wanted, activity_of, record_of
 from partners.audit import SHOWN_TO_PARTNERS
+from partners.models import Membership
 from portal.api.errors import BadParameter
 from portal.api.parameters import refuse_unknown
 from portal.api.serializers import ActivityList
@@ -24,7 +25,7 @@ _PARAMETERS = [
     OpenApiParameter("who", str, description="A person's id, or `staff`."),
     OpenApiParameter("action", str, enum=sorted(SHOWN_TO_PARTNERS)),
     OpenApiParameter("day", OpenApiTypes.DATE, description="In the platform's zone."),
-    OpenApiParameter("before", int, description="The `next` of the page before."),
+    OpenApiParameter("before", OpenApiTypes.UUID, description="The `next` of the page before."),
 ]
 
 
@@ -39,15 +40,16 @@ class Activity(PartnerView):
     )
     def get(self, request: Request, partner: str) -> Response:
         membership = self.membership(request)
-        wanted = _wanted(request.query_params.dict())
+        wanted = _wanted(membership, request.query_params.dict())
         entries, rest = activity_of(membership, wanted, most=A_PAGE)
         list_read(request._request, membership, "activity")
         return Response({"activity": [_entry_json(entry) for entry in entries], "next": rest})
 
 
-def _wanted(parameters: dict[str, str]) -> Wanted:
+def _wanted(membership: Membership, parameters: dict[str, str]) -> Wanted:
     refuse_unknown(parameters, {"who", "action", "day", "before"})
     who, action = parameters.get("who", ""), parameters.get("action", "")
+    before = parameters.get("before")
     if action and action not in SHOWN_TO_PARTNERS:
         raise BadParameter("action is none of those that are told")
     try:
@@ -56,17 +58,10 @@ def _wanted(parameters: dict[str, str]) -> Wanted:
             staff=who == STAFF,
             action=action,
             day=day_of(parameters["day"]) if "day" in parameters else None,
-            before=_positive(parameters["before"]) if "before" in parameters else None,
+            before=None if before is None else record_of(membership, UUID(before)),
         )
     except ValueError as error:
         raise BadParameter(str(error)) from None
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-    if number == 0:
-        raise ValueError("before is the number that an answer calls next")
-    return number
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class BundleList(serializers.Serializer[Any]):
 
 
 class ActivityShape(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
+    id = serializers.UUIDField()
     at = serializers.DateTimeField()
     who = serializers.ChoiceField(["member", "staff", "portal"])
     name = serializers.CharField()
@@ -131,7 +131,7 @@ class ActivityShape(serializers.Serializer[Any]):
 
 class ActivityList(serializers.Serializer[Any]):
     activity = ActivityShape(many=True)
-    next = serializers.IntegerField(allow_null=True, help_text="`before` of the next page.")
+    next = serializers.UUIDField(allow_null=True, help_text="`before` of the next page.")
 
 
 class ScheduleShape(serializers.Serializer[Any]):

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from partners.activity import STAFF, Wanted, activity_of
+from partners.activity import STAFF, Wanted, activity_of, record_of
 from partners.audit import ACTIONS, SHOWN_TO_PARTNERS
 from partners.models import Membership
 from portal.reads import list_read
@@ -29,10 +29,13 @@ class FilterForm(forms.Form):
     day = forms.DateField(
         label=_("Day"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    before = forms.UUIDField(required=False)
 
-    def __init__(self, *args: Any, members: list[Membership], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, reader: Membership, members: list[Membership], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.reader = reader
         choices: dict[str, list[tuple[str, Any]]] = {
             "who": [
                 ("", _("Everybody")),
@@ -48,6 +51,13 @@ class FilterForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = offered
+
+    def clean_before(self) -> int | None:
+        told = self.cleaned_data["before"]
+        try:
+            return None if told is None else record_of(self.reader, told)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
     def wanted(self) -> Wanted:
         self.is_valid()
@@ -70,7 +80,7 @@ def activity(request: HttpRequest, membership: Membership) -> HttpResponse:
         .select_related("user")
         .order_by("user__email")
     )
-    form = FilterForm(request.GET, members=members)
+    form = FilterForm(request.GET, reader=membership, members=members)
     wanted = form.wanted()
     entries, rest = activity_of(membership, wanted, most=A_PAGE)
     list_read(request, membership, "activity")

@@ -38,6 +38,23 @@ PERMISSIONS = (
 """What of the device a page may use: nothing of it. Passkeys stay the page's own."""
 
 
+class NoStoreMiddleware:
+    """`no-store`, on every answer: of a view, of the middleware around it, of an error of either.
+
+    It stands outermost. Only files of the site itself may be kept, and no page that says that
+    there is none.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not request.path_info.startswith("/static/") or response.status_code >= 400:
+            patch_cache_control(response, private=True, no_store=True)
+        return response
+
+
 class PermissionsMiddleware:
     """`Permissions-Policy`, on every answer."""
 
@@ -63,8 +80,6 @@ class RoleMiddleware:
                 transaction.set_rollback(True)
         if hasattr(request, "credential"):
             keep_use(request.credential)
-        if not request.path_info.startswith("/static/"):
-            patch_cache_control(response, private=True, no_store=True)
         return response
 
     def process_view(

@@ -12,10 +12,12 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core import mail
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
+from partners import credentials
 from portal.files import LONGEST_NAME, attached, safe_name
 from tests.cast import CANARY, Cast
 from tests.conftest import SignedIn
@@ -107,6 +109,74 @@ def test_a_cache_in_front_keeps_nothing_of_a_partner(cast: Cast) -> None:
                     assert {one.status_code, two.status_code} & {401, 404}, path
                     assert str(CANARY).encode() not in one.content + two.content
         assert cache.kept == {}
+
+
+def test_case_36_a_cache_in_front_keeps_nothing_that_a_token_read(cast: Cast) -> None:
+    """By the tokens of two partners, in both orders, with headers absent, empty and odd."""
+    programs = {
+        member.partner.slug: Client(
+            headers={
+                "authorization": "Bearer "
+                + credentials.make(
+                    membership=member, name="x", exits=["api", "export"], families=None, networks=[]
+                )[1]
+            }
+        )
+        for member in (cast.alice, cast.cleo)
+    }
+    odd = ({}, {"Cache-Control": ""}, {"cache-CONTROL": "PUBLIC, Max-Age=600"}, {"Cookie": ""},
+           {"accept": "text/csv"}, {"Range": "bytes=0-9"}, {"If-None-Match": "*"})  # fmt: skip
+    for order in (("aurora", "cirrus"), ("cirrus", "aurora")):
+        cache = SharedCache()
+        for headers in odd:
+            for path in ("titles/", "titles/shared/viewing/", "titles/x/", "bundles/", "?x=1"):
+                for slug in order:
+                    for asked_by in order:
+                        answer = cache.get(
+                            programs[asked_by], f"/api/v1/p/{slug}/{path}", **headers
+                        )
+                        assert answer.status_code != 304
+                        kept_back = answer["Cache-Control"].split(", ")
+                        assert {"no-store", "private"} <= set(kept_back), (path, headers)
+                        if slug != asked_by:
+                            assert answer.status_code in (404, 406), (path, headers)
+        assert cache.kept == {}
+
+
+def test_case_36_every_answer_is_said_to_be_kept_by_nobody(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those too that no view made: of a wrong host, too many tries, an error at the commit."""
+    alice = SignedIn(cast.alice.user)
+    alice.raise_request_exception = False
+    answers = {
+        "wrong host": Client().get("/p/aurora/", headers={"host": EVIL}),
+        "no slash": alice.get("/p/aurora"),
+        "no page": alice.get("/no-such-page"),
+        "no file": alice.get("/static/no-such-file"),
+        "no way in": Client().get("/p/aurora/"),
+        "by the password alone": SignedIn(cast.stella, shown_ago=None).get("/admin/"),
+        "forged": Client(enforce_csrf_checks=True).post("/account/login/"),
+        "health": Client().get("/healthz"),
+        "wrong method": alice.put("/api/v1/p/aurora/titles/"),
+    }
+    monkeypatch.setattr("portal.web.throttle.take", lambda keys: False)
+    answers["too many"] = Client().post("/account/login/", {"login": "a@example.com"})
+    monkeypatch.setattr("portal.web.throttle.spent", lambda key: True)
+    answers["too many by token"] = Client(headers={"authorization": "Bearer x"}).get(
+        "/api/v1/p/aurora/titles/"
+    )
+    monkeypatch.setattr("portal.web.middleware.acting_as", fails)
+    answers["no database"] = alice.get("/p/aurora/")
+    assert [answers[k].status_code for k in ("wrong host", "too many", "no database")] == [
+        400, 429, 500,
+    ]  # fmt: skip
+    for name, answer in answers.items():
+        assert set(answer["Cache-Control"].split(", ")) >= {"no-store", "private"}, name
+
+
+def fails(*args: Any, **kwargs: Any) -> None:
+    raise OperationalError("ZQB")
 
 
 # --- hosts -------------------------------------------------------------------------------------

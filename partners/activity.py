@@ -34,6 +34,11 @@ _TOLD = (
 )
 """What of a record's detail is told: nothing that only the platform's staff should know."""
 
+_STAFFS_REASON = frozenset({"access.ended", "second_factor.reset"})
+"""Why staff did it to a login is between them and the person, who may be of other partners too."""
+
+_OF_STRANGERS = frozenset({"sign_in.failed", "single_sign_on.refused", "credential.refused"})
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -50,7 +55,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """One record as an owner reads it. `person` and `ip` are told of the own people alone.
+    """One record as an owner reads it. `person` is told of the own people alone, `ip` not of staff;
+    `unknown` is somebody whom the portal did not know.
 
     `id` is as long as it is so that nothing can be told from it: the trail numbers the records of
     all partners in a row, and whoever saw the numbers could count what the others do.
@@ -65,6 +71,7 @@ class Entry:
     target: str
     detail: Mapping[str, Any]
     ip: str
+    unknown: bool = False
 
     @property
     def said(self) -> str:
@@ -124,6 +131,7 @@ def _events(membership: Membership, wanted: Wanted) -> QuerySet[AuditEvent]:
 def _entry(event: AuditEvent) -> Entry:
     actor = event.actor
     own = actor is not None and not actor.is_staff
+    secret = {"reason"} if event.action in _STAFFS_REASON else set()
     return Entry(
         id=_told(event),
         at=event.at,
@@ -132,6 +140,11 @@ def _entry(event: AuditEvent) -> Entry:
         staff=actor is not None and actor.is_staff,
         action=event.action,
         target=str(event.detail.get("contract") or event.target),
-        detail={key: event.detail[key] for key in _TOLD if event.detail.get(key) not in (None, "")},
-        ip=event.ip or "" if own else "",
+        detail={
+            key: event.detail[key]
+            for key in _TOLD
+            if key not in secret and event.detail.get(key) not in (None, "")
+        },
+        ip=event.ip or "" if own or actor is None else "",
+        unknown=event.action in _OF_STRANGERS,
     )

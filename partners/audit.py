@@ -5,6 +5,7 @@ ACTIONS is the list of everything that is recorded; docs/audit.md says how the t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import DatabaseError
@@ -22,7 +23,8 @@ ACTIONS: dict[str, str | Promise] = {
     "bundle.asked": _("asked for a bundle"),
     "bundle.downloaded": _("downloaded a bundle"),
     "bundle.cut": _("a download ended early"),
-    "bundle.mailed": _("a bundle's mail was sent"),
+    "bundle.mailed": _("mailed that a bundle is ready"),
+    "mail.failed": _("a mail did not arrive, or may not have"),
     "bundle.purged": _("a bundle's file was removed"),
     "bundle.restarted": _("queued a failed bundle again"),
     "schedule.made": _("made a schedule"),
@@ -103,6 +105,7 @@ ACTIONS: dict[str, str | Promise] = {
     "access.ended": _("ended a person's sessions and credentials"),
     "second_factor.changed": _("changed their second factors"),
     "second_factor.reset": _("removed the second factors of somebody who lost theirs"),
+    "recovery_code.used": _("used up a recovery code"),
     "single_sign_on.bound": _("was bound to a subject of the organisation's sign-in"),
     "single_sign_on.refused": _("a sign-in through the organisation was refused"),
     "identity_provider.added": _("set up an organisation's sign-in"),
@@ -125,6 +128,7 @@ SHOWN_TO_PARTNERS = frozenset(
         "bundle.downloaded",
         "bundle.cut",
         "bundle.mailed",
+        "mail.failed",
         "bundle.purged",
         "schedule.made",
         "schedule.changed",
@@ -158,6 +162,15 @@ SHOWN_TO_PARTNERS = frozenset(
         "credential.refused",
         "partner.suspended",
         "partner.resumed",
+        "sign_in",
+        "sign_in.failed",
+        "sign_out",
+        "password.changed",
+        "session.ended",
+        "access.ended",
+        "second_factor.changed",
+        "second_factor.reset",
+        "recovery_code.used",
         "single_sign_on.bound",
         "single_sign_on.refused",
         "identity_provider.added",
@@ -219,19 +232,35 @@ def record(
     What a program did by a token says which, by its first characters. Raises ValueError for an
     action that is not on the list, Unrecorded where Postgres refuses.
     """
+    record_for_each([partner], action, actor=actor, target=target, request=request, **detail)
+
+
+def record_for_each(
+    partners: Iterable[Partner | None],
+    action: str,
+    *,
+    actor: User | None,
+    target: object = "",
+    request: HttpRequest | None = None,
+    **detail: Any,
+) -> None:
+    """The same as a record of each partner, all or none. Raises as `record` does."""
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not on the list of what is recorded")
     credential = getattr(request, "credential", None)
     if credential is not None:
         detail["credential"] = credential.prefix
     try:
-        AuditEvent.objects.create(
-            action=action,
-            actor=actor,
-            partner=partner,
-            target=str(target)[:300],
-            detail=detail,
-            ip=request.META.get("REMOTE_ADDR") or None if request else None,
+        AuditEvent.objects.bulk_create(
+            AuditEvent(
+                action=action,
+                actor=actor,
+                partner=partner,
+                target=str(target)[:300],
+                detail=detail,
+                ip=request.META.get("REMOTE_ADDR") or None if request else None,
+            )
+            for partner in partners
         )
     except DatabaseError as error:
         raise Unrecorded from error

@@ -25,7 +25,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from partners.audit import record
+from partners.login_events import record_of_login
 from partners.models import Membership, User
 from partners.sessions import end_sessions
 
@@ -104,10 +104,10 @@ def changed(user: User, before: Factors, *, request: HttpRequest | None) -> None
     after = factors_of(user)
     added, removed = _types(after - before), _types(before - after)
     end_sessions(user)
-    record(
+    record_of_login(
         "second_factor.changed",
+        user.email,
         actor=user,
-        target=user.email,
         request=request,
         added=added,
         removed=removed,
@@ -121,10 +121,10 @@ def reset(user: User, *, by: User, reason: str, request: HttpRequest | None = No
     removed = _types(factors_of(user))
     Authenticator.objects.filter(user=user).delete()
     end_sessions(user)
-    record(
+    record_of_login(
         "second_factor.reset",
+        user.email,
         actor=by,
-        target=user.email,
         request=request,
         reason=reason,
         removed=removed,

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 
-from partners.audit import record
 from partners.credentials import revoke
+from partners.login_events import record_of_login
 from partners.models import Credential, Session, User
 from partners.session_store import SessionStore, hash_of, live_sessions
 
@@ -32,7 +32,7 @@ def end_session(user: User, id: UUID, *, request: HttpRequest) -> bool:
     """End one of the user's own sessions. False where there is none of that id."""
     deleted, _ = Session.objects.filter(pk=id, user=user).delete()
     if deleted:
-        record("session.ended", actor=user, target=user.email, request=request, sessions=1)
+        record_of_login("session.ended", user.email, actor=user, request=request, sessions=1)
     return bool(deleted)
 
 
@@ -41,7 +41,7 @@ def end_other_sessions(user: User, *, request: HttpRequest) -> int:
     """End all of the user's sessions but the one of `request`; how many there were."""
     here = hash_of(request.session.session_key or "")
     deleted, _ = Session.objects.filter(user=user).exclude(key_sha256=here).delete()
-    record("session.ended", actor=user, target=user.email, request=request, sessions=deleted)
+    record_of_login("session.ended", user.email, actor=user, request=request, sessions=deleted)
     return deleted
 
 
@@ -60,10 +60,10 @@ def end_all_access(user: User, *, by: User, reason: str, request: HttpRequest | 
     end_sessions(user)
     made = Credential.objects.filter(maker__user=user, revoked_at__isnull=True)
     credentials = sum(revoke(c, by=by, request=request) for c in made.select_related("partner"))
-    record(
+    record_of_login(
         "access.ended",
+        user.email,
         actor=by,
-        target=user.email,
         request=request,
         reason=reason,
         credentials=credentials,

@@ -3,7 +3,8 @@
 The mail holds a link and no figures. What the recipient may see is worked out again right
 before the message leaves. Up to the SMTP command DATA a failure is safe to try again; after it
 only the server knows, so the row says `sending` first, and a silence ends as `unknown`, which
-is shown and never sent again by itself.
+is shown and never sent again by itself. The audit trail has the mail in the same commit, before
+DATA: where that cannot be written nothing leaves. What did not arrive is recorded after it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Conversation(EmailBackend):
 
 @dataclass(frozen=True)
 class Post:
-    """A kind of mail: what may still be sent, its message, and what is recorded once it left.
+    """A kind of mail: what may still be sent, its message, and what is recorded as it leaves.
 
     `still_wanted` reads the job afresh, as the worker, and raises Withdrawn; it is asked before
     the conversation and again at the point of no return.
@@ -74,7 +75,7 @@ class Post:
     model: type[Delivery] | type[Notice]
     still_wanted: Callable[[UUID], Any]
     message_of: Callable[[Any], EmailMultiAlternatives]
-    record_sent: Callable[[Any], None]
+    record_leaving: Callable[[Any], None]
 
 
 def send(delivery_id: UUID) -> bool:
@@ -101,12 +102,14 @@ def post(kind: Post, job_id: UUID) -> bool:
         except _NotSent as reason:
             _not_sent(claim, reason)
         except _Uncertain as reason:
-            jobs.finish(claim, Job.State.UNKNOWN, Failure.UNCERTAIN, str(reason))
+            with acting_as(WORKER):
+                if jobs.finish(claim, Job.State.UNKNOWN, Failure.UNCERTAIN, str(reason)):
+                    jobs.record_failed_mail(job, Job.State.UNKNOWN.value)
         except Exception as problem:
             log.exception("mail %s", job_id)
             _not_sent(claim, _NotSent(f"{type(problem).__name__}: {problem}"))
         else:
-            return _sent(kind, claim, job)
+            return _sent(kind, claim)
     return False
 
 
@@ -148,11 +151,14 @@ def message_of(delivery: Delivery) -> EmailMultiAlternatives:
 
 
 class _NotSent(Exception):
-    """It certainly did not leave. `final` where trying again would be told the same."""
+    """It certainly did not arrive. `final` where trying again would be told the same; `recorded`
+    is the job where the trail has it as leaving.
+    """
 
-    def __init__(self, problem: str, *, final: bool = False) -> None:
+    def __init__(self, problem: str, *, final: bool = False, recorded: Any = None) -> None:
         super().__init__(problem)
         self.final = final
+        self.recorded = recorded
 
 
 class _Uncertain(Exception):
@@ -178,16 +184,17 @@ def _still_wanted(delivery_id: UUID) -> Delivery:
 
 def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None:
     """Hand the message to the server. Raises _NotSent, _Uncertain, Withdrawn or LeaseLost."""
-    begun = False
+    leaving: Any = None
 
     def before_data() -> None:
-        nonlocal begun
+        nonlocal leaving
         claim.check()
         with acting_as(WORKER):
-            kind.still_wanted(claim.id)
+            job = kind.still_wanted(claim.id)
             if not jobs.advance(claim, Job.State.SENDING):
                 raise jobs.LeaseLost
-        begun = True
+            kind.record_leaving(job)
+        leaving = job
 
     server = Conversation(before_data)
     try:
@@ -198,9 +205,11 @@ def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None
         raise _NotSent(_answer(code, words), final=code >= 500) from problem
     except smtplib.SMTPResponseException as problem:  # of MAIL, DATA or the message itself
         code = problem.smtp_code
-        raise _NotSent(_answer(code, problem.smtp_error), final=code >= 500) from problem
+        raise _NotSent(
+            _answer(code, problem.smtp_error), final=code >= 500, recorded=leaving
+        ) from problem
     except Exception as problem:
-        if begun:
+        if leaving is not None:
             raise _Uncertain(_words(problem)) from problem
         if isinstance(problem, (OSError, smtplib.SMTPException)):
             raise _NotSent(_words(problem)) from problem
@@ -229,37 +238,41 @@ def _hang_up(server: Conversation) -> None:
     server.connection = None
 
 
-def _sent(kind: Post, claim: Claim, job: Any) -> bool:
+def _sent(kind: Post, claim: Claim) -> bool:
     with acting_as(WORKER):
         if not jobs.finish(claim, Job.State.DONE):
             log.error("mail %s: sent, but its lease was lost", claim.id)
             return False
         kind.model.objects.filter(pk=claim.id).update(sent_at=Now())
-        kind.record_sent(job)
     return True
 
 
-def _record_sent(delivery: Delivery) -> None:
+def _record_leaving(delivery: Delivery) -> None:
     record(
         "bundle.mailed",
         actor=None,
         partner=delivery.bundle.partner,
-        target=delivery.bundle_id,
+        target=delivery.about,
         recipient=str(delivery.recipient.user_id),
     )
 
 
 def _not_sent(claim: Claim, reason: _NotSent) -> None:
-    if not reason.final and jobs.retry(
-        claim,
-        failure=Failure.TROUBLE,
-        problem=str(reason),
-        after=jobs.backoff(claim.attempt),
-        within=SEND_WITHIN,
-    ):
-        return
-    failure = Failure.REJECTED if reason.final else Failure.BROKEN
-    jobs.finish(claim, Job.State.FAILED, failure, str(reason))
+    with acting_as(WORKER):
+        if not reason.final and jobs.retry(
+            claim,
+            failure=Failure.TROUBLE,
+            problem=str(reason),
+            after=jobs.backoff(claim.attempt),
+            within=SEND_WITHIN,
+        ):
+            outcome = Job.State.QUEUED.value
+        else:
+            failure = Failure.REJECTED if reason.final else Failure.BROKEN
+            jobs.finish(claim, Job.State.FAILED, failure, str(reason))
+            outcome = Job.State.FAILED.value
+        if reason.recorded is not None:
+            jobs.record_failed_mail(reason.recorded, outcome)
 
 
 def _answer(code: int, words: bytes | str) -> str:
@@ -271,4 +284,4 @@ def _words(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 
-_BUNDLES = Post(Delivery, _still_wanted, message_of, _record_sent)
+_BUNDLES = Post(Delivery, _still_wanted, message_of, _record_leaving)

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from engagement.roles import WORKER, acting_as
+from partners.audit import record
 from reports.heartbeat import WORKER_KIND, seen
 from reports.models import Bundle, Delivery, Job, Notice
 
@@ -281,12 +282,23 @@ def sweep() -> list[UUID]:
             cursor.execute(_of(_TAKE_BACK, model), values)
             for job_id, state in cursor.fetchall():
                 log.warning("%s %s lost its worker: %s", model.__name__, job_id, state)
+                if state == Job.State.UNKNOWN:
+                    record_failed_mail(model._default_manager.get(pk=job_id), state)
             cursor.execute(_of(_RING_AGAIN, model), values)
             ids = [row[0] for row in cursor.fetchall()]
             for job_id in ids:
                 ring(model, job_id)
         rung += ids
     return rung
+
+
+def record_failed_mail(job: Any, outcome: str) -> None:
+    """A mail that the trail has as leaving did not arrive, or may not have.
+
+    `job` is a Delivery or Notice; `outcome` its state now: failed, unknown, or queued to be tried
+    again. In the open transaction.
+    """
+    record("mail.failed", actor=None, partner=job.partner, target=job.about, outcome=outcome)
 
 
 def _fenced(sql: str, claim: Claim, **values: Any) -> bool:

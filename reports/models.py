@@ -249,6 +249,11 @@ class Delivery(Job):
     def __str__(self) -> str:
         return f"{self.channel} {self.address}"
 
+    @property
+    def about(self) -> uuid.UUID:
+        """What the audit trail names as the target of its mail."""
+        return self.bundle_id
+
 
 class Notice(Job):
     """A short mail to one person: a grant nears its end, a request moved. Made once by its key."""
@@ -283,6 +288,11 @@ class Notice(Job):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def about(self) -> uuid.UUID | None:
+        """What the audit trail names as the target of its mail."""
+        return self.grant_id or self.request_id
 
 
 class Heartbeat(models.Model):

@@ -164,14 +164,14 @@ def _is_true(notice: Notice) -> bool:
     return notice.request is not None and notice.key.endswith(f":{notice.request.state}")
 
 
-def _sent(notice: Notice) -> None:
+def _record_leaving(notice: Notice) -> None:
     record(
         "grant.reminded" if notice.grant_id else "access_request.mailed",
         actor=None,
         partner=notice.partner,
-        target=notice.grant_id or notice.request_id,
+        target=notice.about,
         recipient=str(notice.user_id),
     )
 
 
-POST = deliver.Post(Notice, _still_wanted, message_of, _sent)
+POST = deliver.Post(Notice, _still_wanted, message_of, _record_leaving)

@@ -28,6 +28,19 @@ from portal.services import valkey
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+class _Server(SMTP):
+    """Tells its mailbox when DATA is said, before any of the message has left."""
+
+    async def smtp_DATA(self, arg: str) -> None:
+        self.event_handler.on_data_command()
+        await super().smtp_DATA(arg)
+
+
+class _Controller(Controller):
+    def factory(self) -> SMTP:
+        return _Server(self.handler, **self.SMTP_kwargs)
+
+
 class Mailbox:
     """A real SMTP server. `script` holds what it answers to the next messages.
 
@@ -39,7 +52,8 @@ class Mailbox:
         self.messages: list[EmailMessage] = []
         self.script: deque[Any] = deque()
         self.on_data: Callable[[], None] = lambda: None
-        self.controller = Controller(self, hostname="127.0.0.1", port=_free_port())
+        self.on_data_command: Callable[[], None] = lambda: None
+        self.controller = _Controller(self, hostname="127.0.0.1", port=_free_port())
         self.controller.start()
 
     @property

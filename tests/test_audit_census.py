@@ -119,8 +119,7 @@ def test_an_end_to_end_walk_leaves_one_record_a_step(
         assert [e.action for e in events] == [action]
         [event] = events
         assert event.actor == actor
-        of_nobody = action.startswith("sign_")
-        assert event.partner == (None if of_nobody else cast.aurora)
+        assert event.partner == cast.aurora
         assert event.at.utcoffset() == timedelta(0)
         by_browser = actor == amy or action == "sign_in.failed"
         assert (event.ip == str(ipaddress.ip_address(HOME))) == by_browser

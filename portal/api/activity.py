@@ -64,11 +64,19 @@ def _wanted(membership: Membership, parameters: dict[str, str]) -> Wanted:
         raise BadParameter(str(error)) from None
 
 
+def _who(entry: Entry) -> str:
+    if entry.staff:
+        return "staff"
+    if entry.person:
+        return "member"
+    return "unknown" if entry.unknown else "portal"
+
+
 def _entry_json(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "at": entry.at,
-        "who": "staff" if entry.staff else "member" if entry.person else "portal",
+        "who": _who(entry),
         "name": entry.name,
         "email": entry.person,
         "action": entry.action,

@@ -120,7 +120,7 @@ class BundleList(serializers.Serializer[Any]):
 class ActivityShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     at = serializers.DateTimeField()
-    who = serializers.ChoiceField(["member", "staff", "portal"])
+    who = serializers.ChoiceField(["member", "staff", "portal", "unknown"])
     name = serializers.CharField()
     email = serializers.CharField(help_text="Empty but for the own members.")
     action = serializers.CharField()

@@ -72,6 +72,7 @@ def ask(request: HttpRequest, membership: Membership, slug: str) -> HttpResponse
         else:
             messages.success(request, _t("The platform has your request."))
             return redirect("access", partner=membership.partner.slug)
+    list_read(request, membership, f"access/{slug}")
     return render(request, "partner/access_ask.html", {"entry": found, "form": form})
 
 

@@ -13,11 +13,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import ngettext_lazy
 
-from partners.audit import record
+from partners.login_events import record_of_login
 from partners.models import User
 from partners.second_factors import factors_of, signs_in, tell
-from partners.single_sign_on import password_is_closed, provider_of, sign_in_address
+from partners.single_sign_on import (
+    PASSWORD,
+    password_is_closed,
+    provider_of,
+    sign_in_address,
+)
 from portal.web.second_factor import is_fresh
+from portal.web.single_sign_on import this_sign_in, ways
 
 # Django 5.2 says this without a Chinese translation: named here, our own catalogue has one.
 _TOO_SHORT = ngettext_lazy(
@@ -68,24 +74,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = str(credentials.get("email", ""))
-        record("sign_in.failed", actor=None, target=name, request=request)
+        record_of_login("sign_in.failed", name, actor=None, ways={PASSWORD}, request=request)
 
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
-        methods = sorted({r["method"] for r in get_authentication_records(request, user)})
-        record("sign_in", actor=user, target=user.email, request=request, by=methods)
+        way, methods = this_sign_in(request, user)
+        record_of_login("sign_in", user.email, actor=user, ways={way}, request=request, by=methods)
 
     def set_password(self, user: User, password: str) -> None:
         """A new password, by the form or by a mailed link: told to its owner, and recorded."""
         super().set_password(user, password)
         request = allauth_context.request
-        record("password.changed", actor=user, target=user.email, request=request)
+        record_of_login(
+            "password.changed", user.email, actor=user, ways={PASSWORD}, request=request
+        )
         tell(user, "password_changed", request=request)
 
     def logout(self, request: HttpRequest) -> None:
         user = request.user
         if isinstance(user, User):
-            record("sign_out", actor=user, target=user.email, request=request)
+            record_of_login("sign_out", user.email, actor=user, ways=ways(request), request=request)
         super().logout(request)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:

@@ -139,6 +139,7 @@ def rotate(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
         else:
             credential_mails.tell_owners(made)
             return _shown_once(request, made, token)
+    list_read(request, membership, f"credentials/{id}")
     return render(request, "partner/credential_form.html", {"form": form, "old": old})
 
 

@@ -18,6 +18,7 @@ from engagement.models import Title
 from engagement.scope import Refused
 from partners.access import scope_for
 from partners.models import Membership
+from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.reports import titles_of
 from reports import schedules
@@ -111,6 +112,7 @@ def create(request: HttpRequest, membership: Membership) -> HttpResponse:
         else:
             messages.success(request, _("The schedule is kept."))
             return redirect("reports", partner=membership.partner.slug)
+    list_read(request, membership, "schedules/new")
     return _page(request, form, None)
 
 
@@ -127,6 +129,7 @@ def edit(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse
         else:
             messages.success(request, _("The schedule is kept."))
             return redirect("reports", partner=membership.partner.slug)
+    list_read(request, membership, f"schedules/{id}")
     return _page(request, form, schedule)
 
 

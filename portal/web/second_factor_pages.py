@@ -32,6 +32,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from partners.login_events import record_of_login
 from partners.models import User
 from partners.second_factors import (
     RECOVERY_CODES,
@@ -44,6 +45,7 @@ from partners.second_factors import (
     tell,
     totp_step,
 )
+from portal.web.single_sign_on import this_sign_in
 
 View = Callable[..., HttpResponseBase]
 
@@ -82,6 +84,16 @@ class _CodeForm(base_forms.BaseAuthenticateForm):  # type: ignore[misc]
         code: str = self.cleaned_data["code"]
         accepted = accept_code(self.user, code)
         if accepted is None:
+            request = context.request
+            way, _methods = this_sign_in(request, self.user)
+            record_of_login(
+                "sign_in.failed",
+                self.user.email,
+                actor=None,
+                ways={way},
+                request=request,
+                by=["mfa"],
+            )
             raise get_adapter().validation_error("incorrect_code")
         self.authenticator = accepted
         return code
@@ -91,6 +103,7 @@ class _CodeForm(base_forms.BaseAuthenticateForm):  # type: ignore[misc]
         self.authenticator.user = self.user
         post_authentication(request, self.authenticator, reauthenticated=self.reauthenticated)
         if self.authenticator.type == RECOVERY_CODES:
+            record_of_login("recovery_code.used", self.user.email, actor=self.user, request=request)
             tell(self.user, "recovery_code_used", request=request)
 
 

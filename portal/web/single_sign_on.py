@@ -32,7 +32,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from partners.audit import record
-from partners.models import IdentityProvider, Partner
+from partners.models import IdentityProvider, Partner, User
 from partners.single_sign_on import (
     PASSWORD,
     SignOnRefused,
@@ -129,10 +129,25 @@ def ways(request: HttpRequest) -> frozenset[str]:
     """How the session's holder has shown who they are: providers' ids, and PASSWORD."""
     records = get_authentication_records(request, request.user)
     through = {r["provider"] for r in records if r["method"] == METHOD}
-    own = any(
-        r["method"] in ("password", "password_reset") or r.get("passwordless") for r in records
-    )
+    own = any(_is_password(r) for r in records)
     return frozenset(through | ({PASSWORD} if own or not through else set()))
+
+
+def this_sign_in(request: HttpRequest, user: User) -> tuple[str, list[str]]:
+    """The way of the newest sign-in alone, and its methods; the session may know earlier ones."""
+    methods: set[str] = set()
+    for r in reversed(get_authentication_records(request, user)):
+        methods.add(r["method"])
+        if r["method"] == METHOD:
+            return r["provider"], sorted(methods)
+        if _is_password(r):
+            break
+    return PASSWORD, sorted(methods)
+
+
+def _is_password(shown: dict[str, Any]) -> bool:
+    """Whether what was shown is a password or passkey of the portal's, which can stand alone."""
+    return shown["method"] in ("password", "password_reset") or bool(shown.get("passwordless"))
 
 
 def vouched(request: HttpRequest) -> bool:

@@ -20,6 +20,7 @@ from partners import members
 from partners.access import scope_for
 from partners.members import Place
 from partners.models import Membership
+from portal.reads import list_read
 from portal.templatetags.dailies import family
 from portal.web.doors import owner_page
 from portal.web.reports import titles_of
@@ -103,6 +104,7 @@ class InviteForm(PlaceForm):
 @require_GET
 def team(request: HttpRequest, membership: Membership) -> HttpResponse:
     people = list(members.members_of(membership))
+    list_read(request, membership, "team")
     titles = {t.pk: t.name for t in titles_of(scope_for(membership, "web"))}
     return render(
         request,
@@ -141,6 +143,7 @@ def invite(request: HttpRequest, membership: Membership) -> HttpResponse:
         else:
             messages.success(request, _("The invitation was sent to %s.") % email)
             return redirect("team", partner=membership.partner.slug)
+    list_read(request, membership, "team/invite")
     return render(request, "partner/member.html", {"form": form, "member": None})
 
 
@@ -169,6 +172,7 @@ def member(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
                 "portfolio" if found.pk == membership.pk else "team",
                 partner=membership.partner.slug,
             )
+    list_read(request, membership, f"team/{id}")
     return render(request, "partner/member.html", {"form": form, "member": found})
 
 

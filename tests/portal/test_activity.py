@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import resolve
 
 from engagement.models import Release
+from engagement.scope import Window
+from partners import credentials
 from partners.audit import record
 from partners.models import AuditEvent
 from portal.reads import RELEASES_NAMED, _releases
-from tests.cast import CANARY, Cast
+from reports.models import Schedule
+from reports.plan import ask_bundle
+from tests.cast import CANARY, DAY, DAYS, Cast
 from tests.conftest import SignedIn
+from tests.test_every_route import MEMBER_PREFIXES, ROUTES
 
 API = "/api/v1/p/aurora/"
 FILM = "/p/aurora/titles/film/"
@@ -39,18 +46,42 @@ READS = [
     (FILM + "?view=table", "numbers.read", "film"),
     (FILM + "csv/viewing/", "export.csv", "film/viewing"),
     ("/p/aurora/reports/", "list.read", "bundles"),
+    ("/p/aurora/reports/{bundle}/", "list.read", "bundles/{bundle}"),
     ("/p/aurora/activity/", "list.read", "activity"),
     ("/p/aurora/access/", "list.read", "access"),
+    ("/p/aurora/access/ask/hidden/", "list.read", "access/hidden"),
     ("/p/aurora/credentials/", "list.read", "credentials"),
+    ("/p/aurora/credentials/{token}/replace/", "list.read", "credentials/{token}"),
+    ("/p/aurora/team/", "list.read", "team"),
+    ("/p/aurora/team/invite/", "list.read", "team/invite"),
+    ("/p/aurora/team/{amy}/", "list.read", "team/{amy}"),
+    ("/p/aurora/reports/schedule/new/", "list.read", "schedules/new"),
+    ("/p/aurora/reports/schedule/{schedule}/", "list.read", "schedules/{schedule}"),
     (API + "titles/", "list.read", "titles"),
     (API + "titles/film/", "list.read", "titles/film"),
     (API + "titles/film/retention/", "numbers.read", "film/retention"),
     (API + "releases/", "list.read", "releases"),
     (API + "changes/", "list.read", "changes"),
     (API + "bundles/", "list.read", "bundles"),
+    (API + "bundles/{bundle}/", "list.read", "bundles/{bundle}"),
     (API + "schedules/", "list.read", "schedules"),
     (API + "activity/", "list.read", "activity"),
 ]
+
+
+def named(cast: Cast) -> dict[str, object]:
+    """What stands in the paths of READS by its kind."""
+    everything: Any = {"exits": ["api"], "families": None, "networks": []}
+    token, _ = credentials.make(membership=cast.alice, name="tool", **everything)
+    schedule = Schedule.objects.create(partner=cast.aurora, owner=cast.alice, name="Weekly")
+    bundle = ask_bundle(
+        membership=cast.alice,
+        titles=None,
+        window=Window(DAY, DAY + timedelta(days=DAYS)),
+        language="en",
+    )
+    ids = {"token": token, "schedule": schedule, "bundle": bundle, "amy": cast.amy}
+    return {name: row.pk for name, row in ids.items()}
 
 
 @pytest.mark.parametrize(("path", "action", "target"), READS)
@@ -58,12 +89,33 @@ def test_each_page_and_answer_leaves_exactly_one_record(
     cast: Cast, alice: SignedIn, path: str, action: str, target: str
 ) -> None:
     """Case 80, of reads: who, for which partner, what, from where."""
+    if "{" in path:
+        ids = named(cast)
+        path, target = path.format(**ids), target.format(**ids)
     before = last_id()
     assert alice.get(path, REMOTE_ADDR="203.0.113.7").status_code == 200
     assert told(before) == [(action, target)]
     event = AuditEvent.objects.latest("pk")
     assert (event.actor, event.partner, event.ip) == (cast.alice.user, cast.aurora, "203.0.113.7")
     assert event.database_user == "dailies_owner as dailies_partner"
+
+
+def test_every_url_of_a_partner_that_reads_is_among_them() -> None:
+    """A new page or answer is added to READS, or here with why it is no read."""
+    elsewhere = {
+        "report-progress",  # a part of a page that was recorded
+        "download",  # `bundle.downloaded`, in tests/reports/test_downloads.py
+        "credential-new",  # a form about nothing that is there
+    }
+    writes = {f"{what}-{step}" for what in ("access", "team") for step in ("withdraw",)} | {
+        "credential-revoke", "member-remove", "schedule-delete", "schedule-pause",
+        "schedule-resume", "team-ask-again",
+    }  # fmt: skip
+    some = "00000000-0000-4000-8000-000000000000"
+    ids = dict.fromkeys(("token", "schedule", "bundle", "amy"), some)
+    read = {resolve(path.format(**ids).partition("?")[0]).view_name for path, _, _ in READS}
+    of_a_partner = {name for path, name in ROUTES if path.startswith(MEMBER_PREFIXES)}
+    assert of_a_partner - elsewhere - writes == read
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from engagement.scope import Window
@@ -17,7 +19,7 @@ from reports.deliver import send
 from reports.models import Delivery
 from reports.plan import ask_bundle
 from tests.background import Mailbox
-from tests.cast import CANARY, DAY, DAYS, Cast
+from tests.cast import CANARY, DAY, DAYS, Cast, make_cast
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 
@@ -234,6 +236,73 @@ def test_access_that_ends_while_the_server_is_spoken_to_stops_the_mail(
     assert mailbox.messages == []
 
 
+# --- the audit trail ------------------------------------------------------------------------------
+def told() -> list[tuple[str, str]]:
+    """Of mails: each action, and the outcome where the record has one."""
+    events = AuditEvent.objects.filter(action__in=["bundle.mailed", "mail.failed"]).order_by("pk")
+    return [(e.action, e.detail.get("outcome", "")) for e in events]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mail_is_in_the_trail_before_its_first_byte_leaves(
+    transactional_db: None, mailbox: Mailbox
+) -> None:
+    """Case 80: seen from another connection, as the server hears DATA and has none of it yet."""
+    delivery = queued(make_cast().alice)
+    name = connection.settings_dict["NAME"]
+    host = connection.get_connection_params().get("host")
+    seen: list[object] = []
+
+    def look() -> None:
+        with psycopg.connect(dbname=name, host=host, user="dailies_owner") as other:
+            mailed = "SELECT count(*) FROM partners_auditevent WHERE action = 'bundle.mailed'"
+            state = "SELECT state FROM reports_delivery"
+            seen.extend(other.execute(sql).fetchone()[0] for sql in (mailed, state))  # type: ignore[index]
+
+    mailbox.on_data_command = look
+    assert send(delivery.pk)
+    assert seen == [1, "sending"]
+    assert told() == [("bundle.mailed", "")]
+
+
+def test_without_a_record_of_it_no_mail_leaves(cast: Cast, mailbox: Mailbox) -> None:
+    """Case 81, the outage, of mails: it waits for the trail."""
+    delivery = queued(cast.alice)
+    heard: list[int] = []
+    mailbox.on_data_command = lambda: heard.append(1)
+    with connection.cursor() as cursor:
+        cursor.execute("REVOKE INSERT ON partners_auditevent FROM dailies_worker")
+    assert not send(delivery.pk)
+    assert now(delivery) == ("queued", "trouble", 1)
+    assert (heard, mailbox.messages) == ([], [])
+    with connection.cursor() as cursor:
+        cursor.execute("GRANT INSERT ON partners_auditevent TO dailies_worker")
+    assert send(due_now(delivery).pk)
+    assert (heard, len(mailbox.messages), told()) == ([1], 1, [("bundle.mailed", "")])
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [("451 greylisted", "queued"), ("554 refused", "failed"), ("drop", "unknown")],
+)
+def test_a_mail_that_did_not_arrive_is_in_the_trail_as_well(
+    cast: Cast, mailbox: Mailbox, answer: str, outcome: str
+) -> None:
+    mailbox.script.append(answer)
+    delivery = queued(cast.alice)
+    assert not send(delivery.pk)
+    assert told() == [("bundle.mailed", ""), ("mail.failed", outcome)]
+    event = AuditEvent.objects.get(action="mail.failed")
+    assert (event.partner, event.target) == (cast.aurora, str(delivery.bundle_id))
+    assert event.detail == {"outcome": outcome}
+
+
+def test_a_mail_that_never_got_to_leave_is_in_no_record(cast: Cast, mailbox: Mailbox) -> None:
+    mailbox.script.append(("RCPT", "550 no such user"))
+    assert not send(queued(cast.alice).pk)
+    assert told() == []
+
+
 def test_a_worker_lost_while_sending_leaves_it_unknown(cast: Cast, mailbox: Mailbox) -> None:
     delivery = queued(cast.alice)
     claim = jobs.claim(Delivery, delivery.pk)
@@ -243,6 +312,7 @@ def test_a_worker_lost_while_sending_leaves_it_unknown(cast: Cast, mailbox: Mail
     jobs.sweep()
     assert now(delivery) == ("unknown", "uncertain", 1)
     assert delivery.leases_lost == 1
+    assert told() == [("mail.failed", "unknown")]
 
 
 def test_a_worker_lost_before_sending_leaves_it_to_the_next(cast: Cast, mailbox: Mailbox) -> None:

@@ -46,7 +46,10 @@ def link_in(body: object) -> str:
 
 def actions(partner: object) -> list[str]:
     return list(
-        AuditEvent.objects.filter(partner=partner).order_by("pk").values_list("action", flat=True)
+        AuditEvent.objects.filter(partner=partner)
+        .exclude(action="list.read")  # what the pages tell of themselves
+        .order_by("pk")
+        .values_list("action", flat=True)
     )
 
 

@@ -6,8 +6,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 from django.core.exceptions import ImproperlyConfigured
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# the scheme of REDIS_URL says the transport, and leaves no setting to say another
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "portal.broker:Transport"))
 app = Celery("dailies")
 app.set_default()  # for every thread: "current" alone is that of the importing thread
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -23,6 +23,14 @@ class BadParameter(exceptions.APIException):
     default_code = "invalid_parameter"
 
 
+class BodyTooLarge(exceptions.APIException):
+    """A body that nothing here asks for; it is not read."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+    default_detail = "The body is larger than any that can be used."
+
+
 class ExportNotGranted(exceptions.APIException):
     """The same words for every file of a title that may only be looked at."""
 

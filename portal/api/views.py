@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -21,7 +22,7 @@ from engagement.families import Result
 from engagement.scope import Refused, Scope
 from partners.access import scope_for, title_for
 from partners.models import Membership
-from portal.api.errors import ExportNotGranted, block
+from portal.api.errors import BodyTooLarge, ExportNotGranted, block
 from portal.api.parameters import MOST_ROWS, query_from, refuse_unknown
 from portal.api.serializers import ChangeList, ReleaseList, ResourceAnswer, TitleList
 from portal.files import csv_response
@@ -60,6 +61,9 @@ class PartnerView(APIView):
     has_parameters = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Django's own limit is of forms: the framework reads JSON past it, whole into memory
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise BodyTooLarge
         super().initial(request, *args, **kwargs)
         if not self.has_parameters:
             refuse_unknown(request.query_params.dict())

@@ -190,27 +190,40 @@ TAKES_AWAY = frozenset(
         "grant.narrowed",
         "grant.expiry_set",
         "grant.refreshed",
+        "grant.removed",
         "partner.suspended",
+        "partner.changed",
         "membership.removed",
         "membership.changed",
         "user.changed",
         "user.removed",
+        "role.changed",
+        "role.refused",
         "holding.changed",
         "holding.removed",
         "consent.changed",
         "consent.removed",
         "title_change.accepted",
+        "invitation.sent",
+        "invitation.accepted",
         "invitation.removed",
         "group.changed",
         "group.removed",
         "credential.revoked",
         "credential.rotated",
+        "access.ended",
+        "password.changed",
         "second_factor.changed",
         "second_factor.reset",
+        "recovery_code.used",
+        "identity_provider.added",
+        "identity_provider.changed",
+        "identity_provider.removed",
+        "claimed_domain.removed",
     }
 )
-"""What may take a right away. The anchor holds these, and partners/revocations.py knows how each
-is done again after a restore.
+"""What may take a right or a way in away. The anchor holds these, and partners/taken_again.py
+knows how each is done again after a restore. Sessions are not among them: a restore ends all.
 """
 
 

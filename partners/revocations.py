@@ -1,39 +1,22 @@
 """What was taken away, told once more to a database that was restored from before it.
 
-The anchor holds it, outside of the database (partners/anchor.py). What cannot be taken again
-by a rule is named, for a person to do.
+The anchor holds it, outside of the database (partners/anchor.py); how each is taken again is in
+partners/taken_again.py. What cannot be by a rule is named, for a person to do.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from partners import anchor, credentials, grants, sealing
+from partners import anchor, sealing
 from partners.audit import record
-from partners.models import (
-    AuditEvent,
-    AuditSeal,
-    Credential,
-    Grant,
-    Membership,
-    Partner,
-    Session,
-    User,
-)
+from partners.models import AuditEvent, AuditSeal, Session, StaffView, User
 from partners.sealing import End, OutOfStep
-
-Taken = Mapping[str, Any]
-"""An event as the anchor holds it: action, target, partner (its id), detail, at."""
-
-_PREFIX = re.compile(r"\((dly_\w{8})…\)$", re.ASCII)
+from partners.taken_again import TAKEN
 
 # A writer that is under way ends first; nobody writes until the restore is told.
 _NOBODY_WRITES = "LOCK TABLE partners_auditevent IN SHARE ROW EXCLUSIVE MODE"
@@ -55,7 +38,8 @@ class _Undo(Exception):
 
 
 def replay(*, by: User, dry_run: bool = False) -> Replayed | None:
-    """Take away again what was taken after the backup, end every session, and re-anchor.
+    """Take away again what was taken after the backup, end every session and look of staff, and
+    re-anchor.
 
     None where the database has lost no seal. Raises OutOfStep where it is no older copy of what
     was anchored, and anchor.Busy.
@@ -91,6 +75,7 @@ def _replay(by: User) -> Replayed | None:
         replayed = TAKEN[taken["action"]](taken, by)
         (done if replayed else by_hand).append(said)
     sessions, _ = Session.objects.all().delete()
+    StaffView.objects.filter(ended_at__isnull=True).update(ended_at=Now())
     record(
         "audit.restored",
         actor=by,
@@ -110,114 +95,3 @@ def _replay(by: User) -> Replayed | None:
         restored_from=restored_from,
     )
     return Replayed(restored_from, len(lost), tuple(done), tuple(by_hand), sessions)
-
-
-# --- what each taking did, done again: True where it is done, False for a person to do ---------
-def _revoke(taken: Taken, by: User) -> bool:
-    for grant in Grant.objects.filter(pk=taken["target"]):
-        grants.revoke(grant, by=by)
-    return True
-
-
-def _close_grant(taken: Taken, by: User) -> bool:
-    """Of a grant that was narrowed: it ends, and what was left of it is granted anew by people."""
-    _revoke(taken, by)
-    return False
-
-
-def _expire(taken: Taken, by: User) -> bool:
-    at = datetime.fromisoformat(taken["detail"]["after"])
-    for grant in Grant.objects.filter(pk=taken["target"], state=Grant.State.APPROVED):
-        if grant.valid_until is None or at < grant.valid_until:
-            grants.expire(grant, at=at, by=by)
-    return True
-
-
-def _lose_titles(taken: Taken, by: User) -> bool:
-    lost = taken["detail"].get("lost", [])
-    grants.close_titles(taken["target"], lost)
-    return not lost  # the holding itself is to be put right, or they come back with it
-
-
-def _suspend(taken: Taken, by: User) -> bool:
-    Partner.objects.filter(pk=taken["partner"], suspended_at=None).update(suspended_at=Now())
-    return True
-
-
-def _remove_member(taken: Taken, by: User) -> bool:
-    Membership.objects.filter(partner=taken["partner"], user__email=_person(taken)).delete()
-    return True
-
-
-def _close_member(taken: Taken, by: User) -> bool:
-    """Of a role or limit that changed: nothing is open to them until a person has looked."""
-    Membership.objects.filter(partner=taken["partner"], user__email=_person(taken)).update(
-        limit_titles=[]
-    )
-    return False
-
-
-def _close_person(taken: Taken, by: User) -> bool:
-    """Of a person who was disabled, or lost a right of staff: no way in until a person looked."""
-    after = taken["detail"].get("after", {})
-    if after.get("is_active") is False:
-        User.objects.filter(email=taken["target"]).update(is_active=False)
-        return True
-    if {"is_staff", "is_superuser", "groups", "user_permissions"} & set(after):
-        User.objects.filter(email=taken["target"]).update(is_active=False)
-        return False
-    return True  # a name or a language
-
-
-def _revoke_credential(taken: Taken, by: User) -> bool:
-    return _end_credential(taken, str(taken["target"]), by)
-
-
-def _revoke_rotated(taken: Taken, by: User) -> bool:
-    """The old one. The one that replaced it was made after the backup and is not there."""
-    return _end_credential(taken, str(taken["detail"].get("old", "")), by)
-
-
-def _end_credential(taken: Taken, name: str, by: User) -> bool:
-    """`name` ends with the token's first characters, which tell it from every other."""
-    prefix = _PREFIX.search(name)
-    if prefix is None:
-        return False
-    for credential in Credential.objects.filter(partner=taken["partner"], prefix=prefix[1]):
-        credentials.revoke(credential, by=by)
-    return True
-
-
-def _look(taken: Taken, by: User) -> bool:
-    return False
-
-
-def _person(taken: Taken) -> str:
-    """The address in a membership's name, which is `address (partner)`."""
-    return str(taken["target"]).rpartition(" (")[0]
-
-
-TAKEN: dict[str, Callable[[Taken, User], bool]] = {
-    "grant.revoked": _revoke,
-    "grant.narrowed": _close_grant,
-    "grant.expiry_set": _expire,
-    "grant.refreshed": _lose_titles,
-    "partner.suspended": _suspend,
-    "membership.removed": _remove_member,
-    "membership.changed": _close_member,
-    "user.changed": _close_person,
-    "user.removed": _look,
-    "holding.changed": _look,
-    "holding.removed": _look,
-    "consent.changed": _look,
-    "consent.removed": _look,
-    "title_change.accepted": _look,
-    "invitation.removed": _look,
-    "group.changed": _look,
-    "group.removed": _look,
-    "credential.revoked": _revoke_credential,
-    "credential.rotated": _revoke_rotated,
-    "second_factor.changed": _look,
-    "second_factor.reset": _look,
-}
-"""How each action of TAKES_AWAY is done again."""

@@ -13,31 +13,24 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.utils import timezone
 
 from engagement.roles import PARTNER, PUBLISH, STAFF, WEB, WORKER, acting_as, become
-from partners import anchor, credentials, grants, revocations
-from partners.audit import TAKES_AWAY, record
+from partners import anchor
+from partners.audit import record
 from partners.models import (
     AuditEvent,
     AuditLink,
     AuditSeal,
-    Entitlement,
-    Grant,
-    Membership,
     Partner,
-    Session,
-    User,
 )
 from partners.sealing import OutOfStep, seal
-from partners.suspension import suspend
 from partners.verifying import verify
 from tests.background import wait_until
-from tests.cast import Cast, make_cast
-from tests.conftest import SignedIn
+from tests.cast import Cast
 
 WRITERS = 32
 EACH = int(os.environ.get("AUDIT_WRITES", "15"))  # 1000 in the soak
@@ -334,132 +327,3 @@ def test_the_commands_say_so_and_exit_accordingly(
         call_command("verify_audit")
     assert left.value.code == 1
     assert f"event {ids[0]} " in capsys.readouterr().err
-
-
-# --- a backup put back ---------------------------------------------------------------------------
-def test_what_was_revoked_since_a_backup_stays_dead_and_the_trail_goes_on(
-    transactional_db: None, anchor_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Fault 22. The backup is a copy of the rows; the anchor lies elsewhere and stays."""
-    cast = make_cast()
-    SignedIn(cast.alice.user)
-    sealed()
-    yesterday = snapshot()
-    grants.revoke(cast.grants["film"], by=cast.sam)
-    suspend(cast.borealis, by=cast.sam)
-    record("membership.removed", actor=cast.sam, partner=cast.cirrus, target=f"{cast.cleo}")
-    record(
-        "user.changed", actor=cast.sam, target=cast.amy.user.email,
-        before={"is_active": True}, after={"is_active": False},
-    )  # fmt: skip
-    record("holding.removed", actor=cast.sam, partner=cast.aurora, target="aurora: hidden")
-    sealed()
-    put_back(yesterday)
-    records(1, cast.aurora)  # the site was started too early
-    assert Entitlement.objects.filter(grant=cast.grants["film"]).exists()
-    assert verify().exit_code == 2
-
-    with pytest.raises(CommandError, match="no member of staff"):
-        call_command("replay_revocations", by="alice@example.com")
-    call_command("replay_revocations", "--dry-run", by=cast.sam.email)
-    assert "nothing was changed" in capsys.readouterr().out
-    assert verify().exit_code == 2
-    call_command("replay_revocations", by=cast.sam.email)
-    said = capsys.readouterr().out
-    assert "1 seals lost after seal 1; 4 taken again, 1 to look at, 1 sessions ended" in said
-    assert "look at it yourself" in said
-
-    grant = Grant.objects.get(pk=cast.grants["film"].pk)
-    assert grant.state == "revoked"
-    assert not Entitlement.objects.filter(grant=grant).exists()
-    assert Partner.objects.get(slug="borealis").suspended_at is not None
-    assert not Membership.objects.filter(partner=cast.cirrus).exists()
-    assert not User.objects.get(pk=cast.amy.user_id).is_active
-    assert not Session.objects.exists()
-    told = AuditEvent.objects.get(action="audit.restored")
-    assert (told.actor, told.target, told.detail["lost_seals"]) == (cast.sam, "seal 1", 1)
-    verdict = verify()
-    assert (verdict.exit_code, verdict.unsealed) == (0, 0)
-    assert verdict.restores == (
-        "seal 3: a backup that ended with seal 1 was put back (1 seals were lost with it)",
-    )
-    records(2, cast.aurora)
-    assert sealed() == 2
-    assert verify().exit_code == 0
-    call_command("replay_revocations", by=cast.sam.email)
-    assert "lost nothing" in capsys.readouterr().out
-
-
-def test_a_credential_that_was_revoked_since_stays_dead(
-    transactional_db: None, anchor_file: Path
-) -> None:
-    """Fault 22, of tokens: the backup knows the token as it was made."""
-    cast = make_cast()
-    everything: Any = {"exits": ["api"], "families": None, "networks": []}
-    kept, _ = credentials.make(membership=cast.alice, name="kept", **everything)
-    gone, _ = credentials.make(membership=cast.alice, name="gone", **everything)
-    sealed()
-    yesterday = snapshot()
-    credentials.revoke(gone, by=cast.alice.user)
-    sealed()
-    put_back(yesterday)
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE partners_credential DISABLE TRIGGER USER")
-        cursor.execute("UPDATE partners_credential SET revoked_at = NULL, revoked_by_id = NULL")
-        cursor.execute("ALTER TABLE partners_credential ENABLE TRIGGER USER")
-    replayed = revocations.replay(by=cast.sam)
-    assert replayed is not None
-    assert len(replayed.done) == 1
-    for credential in (kept, gone):
-        credential.refresh_from_db()
-    assert (kept.revoked_at, gone.revoked_at is None) == (None, False)
-
-
-def test_each_action_that_takes_away_is_known_to_the_replay() -> None:
-    assert set(revocations.TAKEN) == TAKES_AWAY
-
-
-_COPIED = (
-    "partners_auditevent",
-    "partners_auditseal",
-    "partners_auditlink",
-    "partners_grant",
-    "partners_entitlement",
-    "partners_partner",
-)
-
-
-def snapshot() -> dict[str, Any]:
-    """Yesterday's rows of the tables that the test changes."""
-    rows = {}
-    with connection.cursor() as cursor:
-        for table in _COPIED:
-            cursor.execute(f"SELECT coalesce(json_agg(t), '[]')::text FROM {table} t")
-            rows[table] = cursor.fetchone()[0]
-    return rows
-
-
-def put_back(rows: dict[str, Any]) -> None:
-    """As a restore does: the rows as they were, no trigger asked."""
-    for table in ("partners_auditlink", "partners_auditseal", "partners_auditevent"):
-        tamper(f"DELETE FROM {table}")
-    for table in ("partners_auditevent", "partners_auditseal", "partners_auditlink"):
-        tamper(
-            f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, %s::json)",
-            rows[table],
-        )
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE partners_grant DISABLE TRIGGER USER")
-        cursor.execute(
-            "UPDATE partners_grant g SET state = o.state, revoked_at = NULL, revoked_by_id = NULL"
-            " FROM json_populate_recordset(NULL::partners_grant, %s::json) o WHERE o.id = g.id",
-            [rows["partners_grant"]],
-        )
-        cursor.execute("ALTER TABLE partners_grant ENABLE TRIGGER USER")
-        cursor.execute("UPDATE partners_partner SET suspended_at = NULL")
-        cursor.execute("DELETE FROM partners_entitlement")
-        cursor.execute(
-            "INSERT INTO partners_entitlement SELECT * FROM"
-            " json_populate_recordset(NULL::partners_entitlement, %s::json)",
-            [rows["partners_entitlement"]],
-        )

@@ -22,7 +22,7 @@ from engagement.models import Title
 from engagement.scope import Refused
 from partners import grants
 from partners.access import scope_for
-from partners.models import AccessRequest, Grant, Holding, Membership, User
+from partners.models import AccessRequest, Grant, Holding, Membership, User, with_people
 from partners.request_states import move, record_request
 
 ASKED_EXITS = ("web",)
@@ -79,7 +79,7 @@ def requests_of(member: Membership) -> list[AccessRequest]:
     asked = AccessRequest.objects.filter(partner=member.partner_id)
     if member.limit_titles is not None:
         asked = asked.filter(title__in=member.limit_titles)
-    return list(asked.select_related("title", "asked_by")[:200])
+    return list(with_people(asked, "asked_by").select_related("title")[:200])
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from django.utils.crypto import salted_hmac
 
 from engagement.scope import Refused
 from partners.audit import ACTIONS, SHOWN_TO_PARTNERS
-from partners.models import AuditEvent, Membership
+from partners.models import AuditEvent, Membership, with_people
 
 STAFF = "staff"
 """What pages and REST call whoever of the platform, where a person's id may stand."""
@@ -125,7 +125,7 @@ def _events(membership: Membership, wanted: Wanted) -> QuerySet[AuditEvent]:
         events = events.filter(at__gte=since, at__lt=until)
     if wanted.before is not None:
         events = events.filter(pk__lt=wanted.before)
-    return events.select_related("actor").order_by("-pk")
+    return with_people(events, "actor").order_by("-pk")
 
 
 def _entry(event: AuditEvent) -> Entry:

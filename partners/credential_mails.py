@@ -19,20 +19,20 @@ from django.utils import translation
 
 from engagement.roles import WORKER, acting_as
 from partners.credentials import live
-from partners.models import Credential, Membership, User
+from partners.models import Credential, Membership, User, with_people
 
 log = logging.getLogger(__name__)
 
 TOLD_BEFORE = timedelta(days=7)
 
 
-def tell_owners(credential: Credential) -> None:
+def tell_owners(credential: Credential, *, by: User) -> None:
     """That there is a new one: an owner who did not make it learns of it at once."""
-    owners = Membership.objects.select_related("user").filter(
+    owners = with_people(Membership.objects.all(), "user").filter(
         partner_id=credential.partner_id, role=Membership.Role.OWNER, user__is_active=True
     )
     for owner in owners:
-        _send("made", credential, owner.user)
+        _send("made", credential, owner.user, by=by)
 
 
 def remind() -> int:
@@ -70,12 +70,13 @@ def _remind(credential_id: UUID) -> bool:
     return True
 
 
-def _send(what: str, credential: Credential, to: User) -> None:
+def _send(what: str, credential: Credential, to: User, by: User | None = None) -> None:
     with translation.override(to.language):
         context = {
             "PORTAL_NAME": settings.PORTAL_NAME,
             "what": what,
             "credential": credential,
+            "by": by.email if by else "",
             "partner": credential.partner.name,
             "url": settings.BASE_URL + reverse("credentials", args=[credential.partner.slug]),
         }

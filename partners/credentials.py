@@ -27,7 +27,7 @@ from engagement.families.registry import FAMILIES
 from engagement.roles import WEB, acting_as
 from engagement.scope import Refused
 from partners.audit import record
-from partners.models import Credential, Membership, User
+from partners.models import Credential, Membership, User, with_people
 
 LASTS = timedelta(days=90)
 GRACE = timedelta(hours=24)
@@ -203,8 +203,9 @@ def credentials_of(membership: Membership) -> QuerySet[Credential]:
     """The partner's credentials, the newest first, with `expired`. Raises Refused."""
     if not may_manage(membership):
         raise Refused
-    return with_state(Credential.objects.filter(partner_id=membership.partner_id)).select_related(
-        "partner", "maker__user", "made_by", "revoked_by", "replaced_by"
+    own = with_state(Credential.objects.filter(partner_id=membership.partner_id))
+    return with_people(own, "maker__user", "made_by", "revoked_by").select_related(
+        "partner", "replaced_by"
     )
 
 

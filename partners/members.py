@@ -25,7 +25,7 @@ from engagement.families.registry import FAMILIES
 from engagement.scope import Refused
 from partners import credentials, invitations
 from partners.audit import record
-from partners.models import Credential, Invitation, Membership, User
+from partners.models import Credential, Invitation, Membership, User, with_people
 
 MOST_INVITED = 50
 """Open invitations of one partner: the portal's mails are not to be had for the asking."""
@@ -59,7 +59,7 @@ def members_of(owner: Membership) -> QuerySet[Membership]:
     if not may_manage(owner):
         raise Refused
     found = Membership.objects.filter(partner_id=owner.partner_id)
-    return found.select_related("user", "partner").order_by("user__email")
+    return with_people(found, "user").select_related("partner").order_by("user__email")
 
 
 def member_for(owner: Membership, member_id: UUID) -> Membership:
@@ -76,7 +76,7 @@ def invitations_of(owner: Membership) -> QuerySet[Invitation]:
         raise Refused
     expired = ExpressionWrapper(Q(expires_at__lte=Now()), output_field=BooleanField())
     waiting = Invitation.objects.filter(partner_id=owner.partner_id, accepted_at__isnull=True)
-    return waiting.select_related("made_by").annotate(expired=expired)
+    return with_people(waiting, "made_by").annotate(expired=expired)
 
 
 @transaction.atomic
@@ -267,7 +267,7 @@ def _told(place: Place) -> dict[str, Any]:
 
 def tell_owners_of_schedules(owner: Membership, leaver: str, names: Iterable[str]) -> None:
     """Which schedules stand still since their owner left."""
-    for other in _owners(owner).select_related("user"):
+    for other in with_people(_owners(owner), "user"):
         _send(other.user, "schedules", owner, leaver=leaver, schedules=list(names))
 
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from partners.audit import record
-from partners.models import Membership, Partner, StaffView, User
+from partners.models import Membership, Partner, StaffView, User, with_people
 
 
 class StaffViewError(Exception):
@@ -76,14 +76,15 @@ def open_views() -> QuerySet[StaffView]:
     members = Membership.objects.filter(
         user=OuterRef("seen_as"), partner=OuterRef("partner"), user__is_active=True
     )
-    return StaffView.objects.filter(
+    found = StaffView.objects.filter(
         Q(seen_as__isnull=True) | Exists(members),
         ended_at__isnull=True,
         ends_at__gt=Now(),
         staff__is_active=True,
         staff__is_staff=True,
         partner__suspended_at__isnull=True,
-    ).select_related("partner", "seen_as", "staff")
+    )
+    return with_people(found, "seen_as", "staff").select_related("partner")
 
 
 def view_of(user: User, partner_slug: str) -> StaffView | None:

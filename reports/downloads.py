@@ -19,7 +19,7 @@ from engagement.roles import PARTNER, WORKER, acting_as
 from engagement.scope import Refused, Scope
 from partners.access import scope_for
 from partners.audit import record
-from partners.models import Membership
+from partners.models import Membership, with_people
 from reports import storage
 from reports.models import Artefact, Bundle, Job
 from reports.plan import EXIT, covered
@@ -229,8 +229,8 @@ def _may_see(membership: Membership, bundle: Bundle, scopes: _Scopes) -> bool:
 
 def _bundles(membership: Membership) -> QuerySet[Bundle]:
     return (
-        Bundle.objects.filter(partner_id=membership.partner_id)
-        .select_related("artefact", "recipient__user", "run__schedule")
+        with_people(Bundle.objects.filter(partner_id=membership.partner_id), "recipient__user")
+        .select_related("artefact", "run__schedule")
         .prefetch_related("deliveries")
         .order_by("-made_at", "-pk")
     )

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Prefetch, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,7 +27,7 @@ from engagement.scope import Refused, Window
 from engagement.settling import settled_until
 from partners.access import scope_for
 from partners.audit import record
-from partners.models import Membership
+from partners.models import Membership, with_people
 from reports import jobs
 from reports.models import LANGUAGES, Bundle, Schedule
 from reports.plan import EXIT
@@ -208,8 +208,14 @@ def may_own(membership: Membership) -> bool:
 
 
 def schedules_of(membership: Membership) -> QuerySet[Schedule]:
-    """The schedules that the member may change: own ones; an owner's, all of the partner."""
-    found = Schedule.objects.filter(partner_id=membership.partner_id)
+    """The schedules that the member may change: own ones; an owner's, all of the partner.
+
+    With their owners and recipients.
+    """
+    people = with_people(Membership.objects.all(), "user")
+    found = with_people(
+        Schedule.objects.filter(partner_id=membership.partner_id), "owner__user"
+    ).prefetch_related(Prefetch("recipients", people))
     if membership.role == Membership.Role.OWNER:
         return found
     if membership.role == Membership.Role.ANALYST:

@@ -1,7 +1,7 @@
 from partners.models.audit import AuditEvent, AuditLink, AuditSeal
 from partners.models.credentials import Credential
 from partners.models.grants import LIVE, Consent, Entitlement, Grant, Holding
-from partners.models.people import Invitation, Membership, Partner, User
+from partners.models.people import Invitation, Membership, Partner, User, with_people
 from partners.models.requests import AccessRequest, GrantBatch, StaffView
 from partners.models.sign_in import Attempt, Session
 from partners.models.single_sign_on import ClaimedDomain, ExternalIdentity, IdentityProvider
@@ -30,4 +30,5 @@ __all__ = [
     "Session",
     "StaffView",
     "User",
+    "with_people",
 ]

@@ -37,6 +37,7 @@ class AuditEvent(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["partner", "-id"], name="audit_of_partner"),
+            models.Index(fields=["partner", "actor"], name="audit_of_person"),
             models.Index(fields=["transaction", "id"], name="audit_by_transaction"),
             models.Index(fields=["action", "-id"], name="audit_of_action"),
             models.Index(fields=["at"], name="audit_at"),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from partners.activity import STAFF, Wanted, activity_of, record_of
 from partners.audit import ACTIONS, SHOWN_TO_PARTNERS
-from partners.models import Membership
+from partners.models import Membership, with_people
 from portal.reads import list_read
 from portal.web.doors import partner_page
 
@@ -76,9 +76,9 @@ class FilterForm(forms.Form):
 @require_safe
 def activity(request: HttpRequest, membership: Membership) -> HttpResponse:
     members = list(
-        Membership.objects.filter(partner_id=membership.partner_id)
-        .select_related("user")
-        .order_by("user__email")
+        with_people(Membership.objects.filter(partner_id=membership.partner_id), "user").order_by(
+            "user__email"
+        )
     )
     form = FilterForm(request.GET, reader=membership, members=members)
     wanted = form.wanted()

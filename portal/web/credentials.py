@@ -113,7 +113,7 @@ def create(request: HttpRequest, membership: Membership) -> HttpResponse:
         except credentials.NotValid as problem:
             form.add_error(problem.field or None, problem.message)
         else:
-            credential_mails.tell_owners(made)
+            credential_mails.tell_owners(made, by=membership.user)
             return _shown_once(request, made, token)
     return render(request, "partner/credential_form.html", {"form": form, "old": None})
 
@@ -137,7 +137,7 @@ def rotate(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
         except credentials.NotValid as problem:
             form.add_error(problem.field or None, problem.message)
         else:
-            credential_mails.tell_owners(made)
+            credential_mails.tell_owners(made, by=membership.user)
             return _shown_once(request, made, token)
     list_read(request, membership, f"credentials/{id}")
     return render(request, "partner/credential_form.html", {"form": form, "old": old})

@@ -92,12 +92,7 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
             "may_order": may_order(membership),
             "page": page,
             "bundles": described(membership, page.object_list),
-            "schedules": [
-                (schedule, next_due(schedule))
-                for schedule in schedules_of(membership)
-                .select_related("owner__user")
-                .prefetch_related("recipients__user")
-            ],
+            "schedules": [(schedule, next_due(schedule)) for schedule in schedules_of(membership)],
         },
     )
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from engagement.models import Title
 from engagement.scope import Refused
 from partners.access import scope_for
-from partners.models import Membership
+from partners.models import Membership, with_people
 from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.reports import titles_of
@@ -166,7 +166,7 @@ def _form(request: HttpRequest, membership: Membership, initial: dict[str, Any])
         initial=initial,
         titles=titles_of(scope_for(membership, EXIT)),
         members=list(
-            Membership.objects.select_related("user").filter(
+            with_people(Membership.objects.all(), "user").filter(
                 partner_id=membership.partner_id, user__is_active=True
             )
         ),

@@ -347,7 +347,8 @@ def test_the_last_owner_stays(cast: Cast) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_owners_who_remove_each_other_leave_one(cast: Cast) -> None:
     Membership.objects.filter(pk=cast.amy.pk).update(role="owner")
-    alice, amy = (Membership.objects.get(pk=m.pk) for m in (cast.alice, cast.amy))
+    places = Membership.objects.select_related("user", "partner")
+    alice, amy = (places.get(pk=m.pk) for m in (cast.alice, cast.amy))
     both = Barrier(2)
 
     def remove(owner: Membership, other: Membership) -> bool:

@@ -209,6 +209,12 @@ def credentials_of(membership: Membership) -> QuerySet[Credential]:
     )
 
 
+def still_opens(credential: Credential) -> bool:
+    """Whether a credential that was looked up a while ago is open now, read afresh."""
+    now = with_state(Credential.objects.filter(pk=credential.pk)).first()
+    return now is not None and not state_of(now)
+
+
 def live(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
     """Those that are neither revoked nor over, and whose maker is still there."""
     return credentials.filter(revoked_at__isnull=True, expires_at__gt=Now(), maker__isnull=False)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import TypeVar
+from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
 from engagement.families import Result
+from partners.models import Membership
+from reports.downloads import Sending, open_bundle
 from reports.render.csv import to_csv
 
 Response = TypeVar("Response", bound=HttpResponseBase)
@@ -25,6 +28,19 @@ def csv_response(result: Result, title_slug: str) -> HttpResponse:
     """One resource of one title, as a CSV to be kept."""
     response = HttpResponse(to_csv(result), content_type="text/csv; charset=utf-8")
     return attached(response, f"{title_slug}-{result.resource.name}", ".csv")
+
+
+def bundle_response(
+    request: HttpRequest, membership: Membership, bundle_id: UUID
+) -> HttpResponseBase:
+    """The zip of a finished bundle, recorded with its bytes. Raises Refused as `open_bundle`."""
+    artefact, file = open_bundle(membership, bundle_id, request=request)
+    response = StreamingHttpResponse(
+        Sending(membership, bundle_id, artefact, file, request=request),
+        content_type="application/zip",
+    )
+    response["Content-Length"] = str(artefact.size_bytes)
+    return attached(response, artefact.name.removesuffix(".zip"), ".zip")
 
 
 def attached(response: Response, stem: str, ending: str) -> Response:

@@ -19,6 +19,7 @@ from engagement.roles import PARTNER, WORKER, acting_as
 from engagement.scope import Refused, Scope
 from partners.access import scope_for
 from partners.audit import record
+from partners.credentials import still_opens
 from partners.models import Membership, with_people
 from reports import storage
 from reports.models import Artefact, Bundle, Job
@@ -148,6 +149,9 @@ class Sending(Iterator[bytes]):
             try:
                 allowed = is_downloadable(bundle_for(self.membership, self.bundle_id))
             except Refused:
+                allowed = False
+            token = self.membership.credential
+            if token is not None and not still_opens(token):
                 allowed = False
         if not allowed:
             self.withdrawn = True

@@ -81,7 +81,12 @@ class Ways:
         return {
             "json by token": self.token.get(API).status_code == 200,
             "csv by token": self.token.get(API, headers={"accept": "text/csv"}).status_code == 200,
+            "download by token": self._downloads(),
         }
+
+    def _downloads(self) -> bool:
+        answer = self.token.get(f"/api/v1/p/aurora/bundles/{self.made.pk}/download/")
+        return answer.status_code == 200 and bool(b"".join(answer.streaming_content))  # type: ignore[arg-type]
 
     def mail_of(self, bundle: Bundle) -> bool:
         return send(Delivery.objects.get(bundle=bundle).pk)
@@ -92,12 +97,13 @@ def ways(cast: Cast, mailbox: Mailbox) -> Ways:
     """All of them open."""
     found = Ways(cast, mailbox)
     assert dict(found.open(found.session)) == dict.fromkeys(EVERY, True)
-    assert found.by_token() == {"json by token": True, "csv by token": True}
+    assert found.by_token() == dict.fromkeys(BY_TOKEN, True)
     assert found.mail_of(found.made)
     return found
 
 
 EVERY = ("page", "page's csv", "json", "csv", "bundle's page", "download")
+BY_TOKEN = ("json by token", "csv by token", "download by token")
 SHUT = dict.fromkeys(EVERY, False)
 
 

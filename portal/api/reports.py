@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,6 +20,7 @@ from partners.models import Membership
 from portal.api.errors import BadParameter, ExportNotGranted
 from portal.api.serializers import BundleAsked, BundleList, BundleShape, ScheduleList
 from portal.api.views import PartnerView
+from portal.files import bundle_response
 from portal.reads import list_read
 from portal.web.doors import may_order
 from reports.downloads import bundle_for, bundles_of, is_downloadable
@@ -75,6 +79,32 @@ class OneBundle(PartnerView):
         return Response(bundle_json(membership, bundle))
 
 
+class ZipRenderer(BaseRenderer):
+    """Only names the media type: the view answers with the file itself."""
+
+    media_type = "application/zip"
+    format = "zip"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, accepted: Any = None, context: Any = None) -> bytes:
+        raise NotImplementedError("the view answers with the file")
+
+
+class BundleFile(PartnerView):
+    """By token as by session, behind the door of the page's own download."""
+
+    renderer_classes = [ZipRenderer, JSONRenderer]
+
+    @extend_schema(
+        operation_id="bundles_download",
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+        summary="The file of a finished bundle",
+    )
+    def get(self, request: Request, partner: str, id: UUID) -> HttpResponseBase:
+        return bundle_response(request._request, self.membership(request), id)
+
+
 class Schedules(PartnerView):
     @extend_schema(
         operation_id="schedules_list", responses=ScheduleList, summary="The weekly schedules"
@@ -99,7 +129,7 @@ def bundle_json(membership: Membership, bundle: Bundle) -> dict[str, Any]:
     if is_downloadable(bundle):
         where = {"partner": membership.partner.slug, "id": bundle.pk}
         file = {
-            "url": reverse("download", kwargs=where),
+            "url": reverse("api:bundle-file", kwargs=where),
             "name": bundle.artefact.name,
             "sha256": bundle.artefact.sha256,
             "bytes": bundle.artefact.size_bytes,

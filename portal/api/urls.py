@@ -18,6 +18,11 @@ urlpatterns = [
     path("p/<slug:partner>/changes/", views.Changes.as_view(), name="changes"),
     path("p/<slug:partner>/bundles/", reports.Bundles.as_view(), name="bundles"),
     path("p/<slug:partner>/bundles/<uuid:id>/", reports.OneBundle.as_view(), name="bundle"),
+    path(
+        "p/<slug:partner>/bundles/<uuid:id>/download/",
+        reports.BundleFile.as_view(),
+        name="bundle-file",
+    ),
     path("p/<slug:partner>/schedules/", reports.Schedules.as_view(), name="schedules"),
     path("p/<slug:partner>/activity/", activity.Activity.as_view(), name="activity"),
     re_path(r"", lambda request: not_found(request, Exception()), name="nothing"),

@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
@@ -19,11 +19,11 @@ from engagement.models import Title
 from engagement.scope import Scope, Window
 from partners.access import scope_for
 from partners.models import Membership
-from portal.files import attached
+from portal.files import bundle_response
 from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
-from reports.downloads import Sending, bundle_for, bundles_of, is_downloadable, open_bundle
+from reports.downloads import bundle_for, bundles_of, is_downloadable
 from reports.models import LANGUAGES, Bundle
 from reports.plan import EXIT, CannotAsk, ask_bundle
 from reports.schedules import next_due, schedules_of
@@ -119,12 +119,7 @@ def progress(request: HttpRequest, membership: Membership, id: UUID) -> HttpResp
 @partner_page
 @require_GET
 def download(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponseBase:
-    artefact, file = open_bundle(membership, id, request=request)
-    response = StreamingHttpResponse(
-        Sending(membership, id, artefact, file, request=request), content_type="application/zip"
-    )
-    response["Content-Length"] = str(artefact.size_bytes)
-    return attached(response, artefact.name.removesuffix(".zip"), ".zip")
+    return bundle_response(request, membership, id)
 
 
 def titles_of(scope: Scope) -> list[Title]:

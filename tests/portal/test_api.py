@@ -286,6 +286,7 @@ def test_the_schema_is_openapi_3_1_for_members(cast: Cast, alice: SignedIn) -> N
         "/api/v1/p/{partner}/changes/",
         "/api/v1/p/{partner}/bundles/",
         "/api/v1/p/{partner}/bundles/{id}/",
+        "/api/v1/p/{partner}/bundles/{id}/download/",
         "/api/v1/p/{partner}/schedules/",
         "/api/v1/p/{partner}/activity/",
     }

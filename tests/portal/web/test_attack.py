@@ -152,7 +152,8 @@ def test_ids_of_others_are_as_made_up_ones_by_every_verb(cast: Cast, method: str
         return answer.status_code, re.sub(rb'(action|href|value)="[^"]*"', b"", body), headers
 
     for name, id_ in [
-        *((n, theirs.pk) for n in ("report", "report-progress", "download", "api:bundle")),
+        *((n, theirs.pk) for n in ("report", "report-progress", "download", "api:bundle",
+                                        "api:bundle-file")),
         *((n, schedule.pk) for n in (
             "schedule", "schedule-pause", "schedule-resume", "schedule-delete")),
     ]:  # fmt: skip

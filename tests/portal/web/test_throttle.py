@@ -11,7 +11,9 @@ from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import Settings
 
+from partners import credentials
 from partners.attempts import Key, account_of, give_back, network_of, take
+from partners.credentials import new_token
 from partners.models import Attempt, AuditEvent, User
 from tests.cast import Cast
 from tests.conftest import SignedIn
@@ -135,6 +137,23 @@ def test_refused_credentials_of_the_api_count(cast: Cast) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_attempts")
     assert refused["Retry-After"] == "900"
     assert SignedIn(cast.alice.user).get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["titles/", "bundles/", "titles/film/viewing/"])
+def test_tokens_are_not_guessed(cast: Cast, path: str) -> None:
+    """Case 66: a hundred wrong ones from a network, each well-formed, then none whatever it is."""
+    url = f"/api/v1/p/aurora/{path}"
+
+    def ask(token: str, address: str = "127.0.0.1") -> int:
+        client = Client(headers={"authorization": f"Bearer {token}"}, REMOTE_ADDR=address)
+        return client.get(url).status_code
+
+    _, right = credentials.make(
+        membership=cast.alice, name="x", exits=["api"], families=None, networks=[]
+    )
+    assert ask(right) == 200
+    assert [ask(new_token()) for _ in range(101)] == [401] * 100 + [429]
+    assert (ask(right), ask(right, "203.0.113.9")) == (429, 200)
 
 
 def test_counts_survive_whatever_happens_to_redis(cast: Cast, settings: Settings) -> None:

@@ -211,7 +211,8 @@ def credentials_of(membership: Membership) -> QuerySet[Credential]:
 
 def still_opens(credential: Credential) -> bool:
     """Whether a credential that was looked up a while ago is open now, read afresh."""
-    now = with_state(Credential.objects.filter(pk=credential.pk)).first()
+    rows = with_people(Credential.objects.filter(pk=credential.pk), "maker__user")
+    now = with_state(rows).first()
     return now is not None and not state_of(now)
 
 

@@ -198,6 +198,21 @@ def heir_of(owner: Membership, leaver: Membership) -> Membership:
     return other
 
 
+def next_in_line(leaver: Membership) -> Membership | None:
+    """Who takes over from one whom staff remove: an owner, else who comes nearest to one.
+
+    None where nobody of the partner is left.
+    """
+    roles = [Membership.Role.OWNER, Membership.Role.ANALYST, Membership.Role.VIEWER]
+    left = Membership.objects.filter(partner_id=leaver.partner_id).exclude(pk=leaver.pk)
+    found = list(left.select_related("user", "partner").order_by("pk"))
+    return min(
+        found,
+        key=lambda m: (not m.user.is_active, roles.index(Membership.Role(m.role))),
+        default=None,
+    )
+
+
 def _locked(owner: Membership, member_id: UUID) -> Membership:
     """The member, with all owners' places locked: two owners cannot each remove the other."""
     owners = {m.pk: m for m in _owners(owner).select_for_update(of=("self",))}

@@ -5,9 +5,11 @@ The work itself is in reports/jobs.py.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -19,10 +21,13 @@ from django.utils.translation import ngettext
 
 from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from engagement.models import Title
+from partners import members
+from partners.admin.base import staff
 from partners.admin.filters import TypedPartner
+from partners.admin.people import MembershipAdmin
 from partners.audit import record
-from partners.models import User
-from reports import jobs
+from partners.models import Membership, User
+from reports import jobs, schedules
 from reports.models import Bundle, Delivery, Notice, Schedule
 
 _PARTNER = ("partner", TypedPartner)
@@ -167,3 +172,44 @@ class NoticeAdmin(JobAdmin):
     @admin.display(description=_("about"))
     def about(self, notice: Notice) -> str:
         return str(notice.grant or notice.request)
+
+
+admin.site.unregister(Membership)
+
+
+@admin.register(Membership)
+class LeavingMembershipAdmin(MembershipAdmin):
+    """A member whom staff remove leaves their schedules behind, as on the team's own page."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What would go, as it would be after the schedules were handed over."""
+        with transaction.atomic():
+            for member in objs:
+                self._hand_over(request, member)
+            found = super().get_deleted_objects(objs, request)
+            transaction.set_rollback(True)
+        return found
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        heir, paused = self._hand_over(request, obj)
+        super().delete_model(request, obj)
+        if heir is None or not paused:
+            return
+        told = _t("Reports of theirs stand still and are %(name)s's now: %(reports)s.")
+        self.message_user(
+            request,
+            told % {"name": heir.user.get_full_name(), "reports": ", ".join(paused)},
+            messages.WARNING,
+        )
+        tell = partial(members.tell_owners_of_schedules, heir, obj.user.get_full_name(), paused)
+        transaction.on_commit(tell, robust=True)
+
+    def _hand_over(
+        self, request: HttpRequest, leaver: Membership
+    ) -> tuple[Membership | None, list[str]]:
+        heir = members.next_in_line(leaver)
+        if heir is None:
+            return None, []
+        by = staff(request)
+        paused = schedules.hand_over(leaver=leaver, to=heir, by=by, request=request)
+        return heir, [schedule.name for schedule in paused]

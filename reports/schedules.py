@@ -27,7 +27,7 @@ from engagement.scope import Refused, Window
 from engagement.settling import settled_until
 from partners.access import scope_for
 from partners.audit import record
-from partners.models import Membership, with_people
+from partners.models import Membership, User, with_people
 from reports import jobs
 from reports.models import LANGUAGES, Bundle, Schedule
 from reports.plan import EXIT
@@ -304,10 +304,18 @@ def pause(
 def resume(
     *, membership: Membership, schedule_id: UUID, request: HttpRequest | None = None
 ) -> Schedule:
-    """Go on from now: what was due during the pause is not sent afterwards. Raises Refused."""
+    """Go on from now: what was due during the pause is not sent afterwards. Raises Refused.
+
+    One whose owner may not own it any more becomes the member's, or it would never run.
+    """
     schedule = _locked(membership, schedule_id)
     if schedule.paused_at is not None:
-        Schedule.objects.filter(pk=schedule.pk).update(paused_at=None, active_from=Now())
+        owner = Membership.objects.filter(
+            pk=schedule.owner_id, role__in=_MAY_OWN, user__is_active=True
+        ).first()
+        Schedule.objects.filter(pk=schedule.pk).update(
+            paused_at=None, active_from=Now(), owner=owner or membership
+        )
         schedule.refresh_from_db()
         _record("schedule.resumed", membership, schedule, request)
     return schedule
@@ -326,9 +334,15 @@ def delete(
 
 @transaction.atomic
 def hand_over(
-    *, leaver: Membership, to: Membership, request: HttpRequest | None = None
+    *,
+    leaver: Membership,
+    to: Membership,
+    by: User | None = None,
+    request: HttpRequest | None = None,
 ) -> list[Schedule]:
     """Pause what one who leaves has set up and give it to an owner, who decides about it.
+
+    `by` is who does it, where it is not who takes over.
 
     Taken out of all schedules as a recipient, the leaver gets nothing more.
     """
@@ -337,7 +351,14 @@ def hand_over(
         schedule.owner = to
         schedule.paused_at = schedule.paused_at or timezone.now()
         schedule.save(update_fields=["owner", "paused_at"])
-        _record("schedule.paused", to, schedule, request, owner_left=leaver.user.email)
+        record(
+            "schedule.paused",
+            actor=by or to.user,
+            partner=to.partner,
+            target=schedule.pk,
+            request=request,
+            owner_left=leaver.user.email,
+        )
     for schedule in Schedule.objects.filter(recipients=leaver):
         schedule.recipients.remove(leaver)
     return own

@@ -39,17 +39,48 @@ from partners.models import Entitlement, Grant, Invitation, Membership, Partner
 from partners.staff_limits import visible
 
 
-class InviteForm(forms.Form):
-    """Who is asked in. Without roles it invites to the platform's staff."""
+class LimitForm(forms.Form):
+    """A limit: a box that says whether there is one, and what it leaves."""
+
+    narrow_titles = forms.BooleanField(
+        label=_("Limit to some titles"),
+        required=False,
+        help_text=_("A limit only narrows. With nothing chosen it leaves nothing."),
+    )
+    only_titles = forms.ModelMultipleChoiceField(
+        Title.objects.all(),
+        label=capfirst_lazy(_("only these titles")),
+        required=False,
+        widget=AutocompleteSelectMultiple(Grant._meta.get_field("titles"), admin.site),
+    )
+    narrow_families = forms.BooleanField(label=_("Limit to some families"), required=False)
+    only_families = CodesField(
+        label=_("only these families"), choices=family_choices, required=False
+    )
+
+    def limit_titles(self) -> list[int] | None:
+        said = self.cleaned_data
+        return sorted(t.pk for t in said["only_titles"]) if said.get("narrow_titles") else None
+
+    def limit_families(self) -> list[str] | None:
+        said = self.cleaned_data
+        return said["only_families"] if said.get("narrow_families") else None
+
+
+class InviteForm(LimitForm):
+    """Who is asked in. Without role and limit it invites to the platform's staff."""
 
     email = forms.EmailField(label=_("e-mail"), max_length=254)
     role = forms.ChoiceField(label=_("role"), choices=Membership.Role.choices)
     language = forms.ChoiceField(label=_("language of the mail"), choices=settings.LANGUAGES)
+    field_order = ("email", "role", "language")
 
-    def __init__(self, *args: Any, to_staff: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, titles: QuerySet[Title], to_staff: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["only_titles"].queryset = titles  # type: ignore[attr-defined]
         if to_staff:
-            del self.fields["role"]
+            for name in ("role", *LimitForm.base_fields):
+                del self.fields[name]
 
 
 def invite_page(
@@ -57,7 +88,10 @@ def invite_page(
 ) -> HttpResponse | None:
     """GET: the form. POST: the mail is sent and None comes back, or the form with its errors."""
     form = InviteForm(
-        request.POST or None, to_staff=partner is None, initial={"role": Membership.Role.VIEWER}
+        request.POST or None,
+        titles=visible(Title.objects.all(), request),
+        to_staff=partner is None,
+        initial={"role": Membership.Role.VIEWER},
     )
     if request.method == "POST" and form.is_valid():
         email = form.cleaned_data["email"]
@@ -70,6 +104,8 @@ def invite_page(
                     language=form.cleaned_data["language"],
                     by=staff(request),
                     request=request,
+                    limit_titles=form.limit_titles(),
+                    limit_families=form.limit_families(),
                 )
         except InvitationError as error:
             form.add_error("email", str(error))
@@ -86,6 +122,7 @@ def invite_page(
         "admin/partners/partner/invite.html",
         title=_t("Invite a member") if partner else _t("Invite staff"),
         form=form,
+        media=page.media + form.media,
     )
 
 
@@ -202,25 +239,7 @@ def _linked(model: str, partner: Partner, n: int, more: str = "") -> SafeString:
     )
 
 
-class MembershipForm(forms.ModelForm):
-    """Limits: a box that says whether there is one, and what it leaves."""
-
-    narrow_titles = forms.BooleanField(
-        label=_("Limit to some titles"),
-        required=False,
-        help_text=_("A limit only narrows. With nothing chosen it leaves nothing."),
-    )
-    only_titles = forms.ModelMultipleChoiceField(
-        Title.objects.all(),
-        label=capfirst_lazy(_("only these titles")),
-        required=False,
-        widget=AutocompleteSelectMultiple(Grant._meta.get_field("titles"), admin.site),
-    )
-    narrow_families = forms.BooleanField(label=_("Limit to some families"), required=False)
-    only_families = CodesField(
-        label=_("only these families"), choices=family_choices, required=False
-    )
-
+class MembershipForm(LimitForm, forms.ModelForm):
     class Meta:
         model = Membership
         fields = ("role",)
@@ -237,11 +256,8 @@ class MembershipForm(forms.ModelForm):
         }
 
     def save(self, commit: bool = True) -> Membership:
-        said = self.cleaned_data
-        self.instance.limit_titles = (
-            sorted(t.pk for t in said["only_titles"]) if said["narrow_titles"] else None
-        )
-        self.instance.limit_families = said["only_families"] if said["narrow_families"] else None
+        self.instance.limit_titles = self.limit_titles()
+        self.instance.limit_families = self.limit_families()
         member: Membership = super().save(commit)
         return member
 
@@ -288,13 +304,18 @@ class MembershipAdmin(AsksBeforeSaving):
 
     @admin.display(description=_("limits"))
     def limits(self, member: Membership) -> str:
-        told = []
-        if member.limit_titles is not None:
-            n = len(member.limit_titles)
-            told.append(ngettext("%d title", "%d titles", n) % n)
-        if member.limit_families is not None:
-            told.append(listed(FAMILY_NAMES.get(f, f) for f in member.limit_families))
-        return " · ".join(told) or "–"
+        return _limits(member)
+
+
+def _limits(place: Membership | Invitation) -> str:
+    """How many titles and which families a place is limited to."""
+    told = []
+    if place.limit_titles is not None:
+        n = len(place.limit_titles)
+        told.append(ngettext("%d title", "%d titles", n) % n)
+    if place.limit_families is not None:
+        told.append(listed(FAMILY_NAMES.get(f, f) for f in place.limit_families))
+    return " · ".join(told) or "–"
 
 
 @admin.register(Invitation)
@@ -302,7 +323,9 @@ class InvitationAdmin(AuditedAdmin):
     """Sent on a partner's page; here they are seen and withdrawn."""
 
     audit_subject = "invitation"
-    list_display = ("email", "partner", "role", "made_by", "made_at", "expires_at", "accepted_at")
+    list_display = (
+        "email", "partner", "role", "limits", "made_by", "made_at", "expires_at", "accepted_at",
+    )  # fmt: skip
     list_filter = (
         ("accepted_at", admin.EmptyFieldListFilter),
         ("partner", TypedPartner),
@@ -313,6 +336,8 @@ class InvitationAdmin(AuditedAdmin):
         "email",
         "partner",
         "role",
+        "only_titles",
+        "only_families",
         "language",
         "made_by",
         "made_at",
@@ -325,3 +350,19 @@ class InvitationAdmin(AuditedAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description=_("limits"))
+    def limits(self, invitation: Invitation) -> str:
+        return _limits(invitation)
+
+    @admin.display(description=_("only these titles"))
+    def only_titles(self, invitation: Invitation) -> str:
+        if invitation.limit_titles is None:
+            return self.get_empty_value_display()
+        return listed(Title.objects.filter(pk__in=invitation.limit_titles))
+
+    @admin.display(description=_("only these families"))
+    def only_families(self, invitation: Invitation) -> str:
+        if invitation.limit_families is None:
+            return self.get_empty_value_display()
+        return listed(FAMILY_NAMES.get(f, f) for f in invitation.limit_families)

@@ -21,6 +21,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.views.i18n import JavaScriptCatalog
 
 from partners.staff_limits import limit_of, limited
 
@@ -42,6 +43,29 @@ class ChoicesOfAField(AutocompleteJsonView):
         return term, page, field, to_field
 
 
+_OF_SCRIPTS = {
+    'Choose %s by selecting them and then select the "Choose" arrow button.': _(
+        'Choose %s by selecting them and then select the "Choose" arrow button.'
+    ),
+    'Remove %s by selecting them and then select the "Remove" arrow button.': _(
+        'Remove %s by selecting them and then select the "Remove" arrow button.'
+    ),
+    "Choose all %s": _("Choose all %s"),
+    "Choose selected %s": _("Choose selected %s"),
+    "Remove all %s": _("Remove all %s"),
+    "Remove selected %s": _("Remove selected %s"),
+    "(click to clear)": _("(click to clear)"),
+}
+"""What the admin's scripts say and Django 5.2 has no Chinese for."""
+
+
+class Catalogue(JavaScriptCatalog):
+    packages = ["django.contrib.admin"]
+
+    def get_catalog(self) -> dict[str, Any]:
+        return {**super().get_catalog(), **{said: str(ours) for said, ours in _OF_SCRIPTS.items()}}
+
+
 class AdminSite(admin.AdminSite):
     site_title = settings.PORTAL_NAME
     site_header = format_lazy("{} {}", settings.PORTAL_NAME, _("for staff"))
@@ -54,6 +78,11 @@ class AdminSite(admin.AdminSite):
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
         return ChoicesOfAField.as_view(admin_site=self)(request)
+
+    def i18n_javascript(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        return Catalogue.as_view()(request)
 
     def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
         """Recent actions: the own ones, without rows that are not theirs to see any more."""

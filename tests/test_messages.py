@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +51,18 @@ def test_every_text_has_its_chinese() -> None:
             if not ours and translation.gettext(text) == text:  # Django's own words serve too
                 missing.append(f"{where}: {text}")
     assert not missing, "\n".join(missing)
+
+
+def test_a_translation_holds_what_is_filled_in() -> None:
+    """A `%d` that is lost ends in an error on the page, a name that is mistyped in nothing."""
+    placeholder = re.compile(r"%(?:\(\w+\))?[sd]")
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file)
+    wrong = []
+    for entry in catalogue:
+        texts = entry.id if isinstance(entry.id, tuple) else (entry.id,)
+        ours = entry.string if isinstance(entry.string, tuple) else (entry.string,)
+        held = [sorted(placeholder.findall(text)) for text in texts]
+        if any(said and sorted(placeholder.findall(said)) not in held for said in ours):
+            wrong.append(f"{texts} -> {ours}")
+    assert not wrong, "\n".join(wrong)

@@ -109,4 +109,4 @@ class TitleChange(models.Model):
         ordering = ["-asked_at"]
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.kind}, {self.parent}"
+        return f"{self.title}: {self.kind}" + (f", {self.parent}" if self.parent else "")

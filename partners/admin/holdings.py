@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -14,9 +15,10 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from engagement.admin_pages import ReadOnlyAdmin, listed
+from engagement.scope import EVER
 from partners import grants, territories
 from partners.admin.base import staff
-from partners.admin.choices import TerritoriesField, in_order
+from partners.admin.choices import EXIT_NAMES, FAMILY_NAMES, TerritoriesField, in_order
 from partners.admin.comparison import AsksBeforeSaving
 from partners.admin.filters import TypedPartner
 from partners.blocks import Reach
@@ -100,10 +102,50 @@ class HoldingAdmin(AsksBeforeSaving):
 class EntitlementAdmin(ReadOnlyAdmin):
     """Why can this partner see that title: the rows that both walls read."""
 
-    list_display = (
-        "partner", "title", "grant", "families", "territories", "exits", "data_from",
-        "data_until", "valid_until",
+    list_display = fields = (
+        "of_partner", "of_title", "of_grant", "which_families", "which_territories", "which_exits",
+        "days_from", "days_until", "open_from", "open_until",
     )  # fmt: skip
     list_filter = (("partner", TypedPartner),)
     list_select_related = ("partner", "title", "grant", "grant__partner")
     search_fields = ("partner__slug", "title__slug", "title__name_zh", "grant__contract_reference")
+
+    @admin.display(description=_("partner"), ordering="partner__name_zh")
+    def of_partner(self, row: Entitlement) -> str:
+        return row.partner.name
+
+    @admin.display(description=_("title"), ordering="title__slug")
+    def of_title(self, row: Entitlement) -> str:
+        return row.title.name
+
+    @admin.display(description=_("grant"), ordering="grant__contract_reference")
+    def of_grant(self, row: Entitlement) -> str:
+        return str(row.grant)
+
+    @admin.display(description=_("families"))
+    def which_families(self, row: Entitlement) -> str:
+        return listed(FAMILY_NAMES.get(f, f) for f in row.families)
+
+    @admin.display(description=_("territories"))
+    def which_territories(self, row: Entitlement) -> str:
+        return listed(territories.name(t) for t in row.territories)
+
+    @admin.display(description=_("exits"))
+    def which_exits(self, row: Entitlement) -> str:
+        return listed(EXIT_NAMES.get(e, e) for e in row.exits)
+
+    @admin.display(description=_("data from"), ordering="data_from")
+    def days_from(self, row: Entitlement) -> date | None:
+        return None if row.data_from == EVER.since else row.data_from
+
+    @admin.display(description=_("data until"), ordering="data_until")
+    def days_until(self, row: Entitlement) -> date | None:
+        return None if row.data_until == EVER.until else row.data_until
+
+    @admin.display(description=_("valid from"), ordering="valid_from")
+    def open_from(self, row: Entitlement) -> datetime:
+        return row.valid_from
+
+    @admin.display(description=_("valid until"), ordering="valid_until")
+    def open_until(self, row: Entitlement) -> datetime | None:
+        return row.valid_until

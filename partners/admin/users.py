@@ -286,8 +286,12 @@ admin.site.unregister(Group)
 class GroupAdmin(ReadOnlyAdmin):
     """What each role may do. It is written in the migrations; no page changes it."""
 
-    list_display = ("name",)
-    fields = ("name", "may")
+    list_display = ("called",)
+    fields = ("called", "may")
+
+    @admin.display(description=_("role"), ordering="name")
+    def called(self, group: Group) -> str:
+        return str(ROLE_NAMES.get(group.name, group.name))
 
     @admin.display(description=_("permissions"))
     def may(self, group: Group) -> SafeString:

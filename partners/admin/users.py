@@ -92,6 +92,14 @@ class MembershipInline(admin.TabularInline):
         return False
 
 
+class RoleFilter(admin.RelatedFieldListFilter):
+    """The groups by what they are called in the reader's language."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
+        found = super().field_choices(field, request, model_admin)
+        return [(pk, ROLE_NAMES.get(str(name), name)) for pk, name in found]
+
+
 _OWN = ("name", "language", "is_active")
 
 
@@ -101,7 +109,7 @@ class UserAdmin(AccessSteps):
     change_form_template = "admin/partners/user/change_form.html"
     change_list_template = "admin/partners/user/change_list.html"
     list_display = ("email", "name", "is_active", "is_staff", "role", "is_superuser", "last_login")
-    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_filter = ("is_staff", "is_superuser", "is_active", ("groups", RoleFilter))
     search_fields = ("email", "name")
     inlines = (MembershipInline,)
     fieldsets = (

@@ -19,7 +19,7 @@ from engagement.models import Title
 from partners import members
 from partners.access import scope_for
 from partners.members import Place
-from partners.models import Membership
+from partners.models import Invitation, Membership
 from portal.reads import list_read
 from portal.templatetags.dailies import family
 from portal.web.doors import owner_page
@@ -111,7 +111,10 @@ def team(request: HttpRequest, membership: Membership) -> HttpResponse:
         "partner/team.html",
         {
             "members": [(member, _limits(member, titles)) for member in people],
-            "invitations": list(members.invitations_of(membership)),
+            "invitations": [
+                (asked_in, _limits(asked_in, titles))
+                for asked_in in members.invitations_of(membership)
+            ],
         },
     )
 
@@ -233,8 +236,8 @@ def withdraw(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("team", partner=membership.partner.slug)
 
 
-def _limits(member: Membership, titles: dict[int, str]) -> dict[str, Any]:
-    """A member's limit by name; titles that this owner cannot see are counted."""
+def _limits(member: Membership | Invitation, titles: dict[int, str]) -> dict[str, Any]:
+    """The limit of a place by name; titles that this owner cannot see are counted."""
     limit = member.limit_titles
     return {
         "titles": None if limit is None else [titles[pk] for pk in limit if pk in titles],

@@ -72,7 +72,9 @@ def test_an_owner_asks_somebody_in_with_a_role_and_a_limit(cast: Cast) -> None:
     limit = {"narrow_titles": "on", "titles": [str(cast.film.pk)],
              "narrow_families": "on", "families": ["danmu"]}  # fmt: skip
     assert owner.post(f"{TEAM}invite/", INVITED | limit)["Location"] == TEAM
-    assert "waits until" in owner.get(TEAM).content.decode()
+    listed = owner.get(TEAM).content.decode()
+    assert "waits until" in listed
+    assert re.search(r"Only:\s+The Long Night\s", listed)
     password = "a-long-quiet-evening"
     form = {"name": "Nora", "password": password, "repeated": password}
     assert Client().post(link_in(mail.outbox[0].body), form).status_code == 302

@@ -14,7 +14,7 @@ from partners import access_requests, staff_views
 from partners.models import Grant, Membership, User
 from tests.cast import Cast
 from tests.conftest import SignedIn
-from tests.test_in_browser import WAYS, browse, cast, check
+from tests.test_in_browser import WAYS, browse, cast, check, said
 
 __all__ = ["browse", "cast"]
 
@@ -32,7 +32,7 @@ def look(page: Page, name: str) -> None:
     width = page.evaluate("document.documentElement.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     assert page.faults == [], name  # type: ignore[attr-defined]
-    assert "ZQB" not in page.content()
+    assert "ZQB" not in said(page)
     if folder := os.environ.get("SHOTS"):
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 

@@ -10,6 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
+from engagement.roles import PARTNER, acting_as
 from partners.models import AuditEvent, Invitation, Membership, User
 from reports import schedules
 from reports.models import Schedule
@@ -66,7 +67,8 @@ def test_removing_the_last_owner_keeps_reports_for_the_next_one(cast: Cast, staf
     zoe = Membership.objects.create(
         partner=cast.aurora, user=User.objects.create_user("zoe@example.com"), role="owner"
     )
-    schedules.resume(membership=zoe, schedule_id=theirs.pk)
+    with acting_as(PARTNER, partner_id=cast.aurora.pk):
+        schedules.resume(membership=zoe, schedule_id=theirs.pk)
     theirs.refresh_from_db()
     assert (theirs.owner, theirs.paused_at) == (zoe, None)
     for member in (zoe, cast.victor):

@@ -11,7 +11,13 @@ import os
 import subprocess
 import sys
 
-ORACLE = "100000,10000,100"  # pairs through run, REST and bundles: tests/test_oracle.py
+# pairs through run, REST and bundles, and questions of one set of grants: tests/test_oracle.py
+ORACLE = {"ORACLE_PAIRS": "100000,10000,100", "ORACLE_EACH": "20"}
+WALLS = ["tests/partners/test_audit_chain.py", "tests/portal/web/test_answer_time.py"]
+LONG = {
+    "AUDIT_WRITES": "1000",
+    "TIMING_SAMPLES": "500",
+}  # writes of each writer, tries of an answer
 RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
 KILLS = [
     "tests/engagement/test_killed.py",
@@ -28,7 +34,8 @@ def main() -> int:
     arguments = parser.parse_args()
     environment = {**os.environ, "HYPOTHESIS_EXAMPLES": str(arguments.examples)}
     failed = _pytest([*RANDOM, "-n", "auto"], environment)
-    failed |= _pytest(["-s", "tests/test_oracle.py"], environment | {"ORACLE_PAIRS": ORACLE})
+    failed |= _pytest(["-s", "-n", "2", "tests/test_oracle.py"], environment | ORACLE)
+    failed |= _pytest(["-s", *WALLS], environment | LONG)
     failed |= _pytest(["-s", "tests/mutants.py"], environment)
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)

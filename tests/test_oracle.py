@@ -53,7 +53,7 @@ from tests.oracle_world import (
 pytestmark = pytest.mark.django_db
 RUN, REST, BUNDLES = map(int, os.environ.get("ORACLE_PAIRS", "1000,300,20").split(","))
 """Pairs of grants and a question through `run`, through REST and CSV, and in bundles."""
-EACH = 5  # questions of one set of grants
+EACH = int(os.environ.get("ORACLE_EACH", "5"))  # questions of one set of grants
 
 # --- what is drawn -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ LONG = {
     "AUDIT_WRITES": "1000",
     "TIMING_SAMPLES": "500",
 }  # writes of each writer, tries of an answer
+MUTANTS = [f"tests/mutants/{name}.py" for name in ("views", "policies", "code", "doors")]
 RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
 KILLS = [
     "tests/engagement/test_killed.py",
@@ -36,7 +37,7 @@ def main() -> int:
     failed = _pytest([*RANDOM, "-n", "auto"], environment)
     failed |= _pytest(["-s", "-n", "2", "tests/test_oracle.py"], environment | ORACLE)
     failed |= _pytest(["-s", *WALLS], environment | LONG)
-    failed |= _pytest(["-s", "tests/mutants.py"], environment)
+    failed |= _pytest(["-s", "-n", "2", *MUTANTS], environment)
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
         failed |= _pytest(KILLS, environment)

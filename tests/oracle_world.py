@@ -110,7 +110,7 @@ class World:
     keys: dict[Fact, int]  # of each fact's row
     maker: User
     approver: User
-    near: list[Any] = field(default_factory=list)  # tests/mutants.py's crowd
+    near: list[Any] = field(default_factory=list)  # the crowd of tests/mutants
 
     def grant(self, g: Granted) -> Grant:
         """The grant in the database, made, approved and ended as the platform would."""

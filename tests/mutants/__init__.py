@@ -10,15 +10,17 @@ survives is named, with the reason why it may.
 
 from __future__ import annotations
 
+from tests.test_oracle import say
+
 
 def report(where: str, killed: int, survivors: list[str], allowed: dict[str, str]) -> None:
-    print(f"mutants: {where}: {killed} of {killed + len(survivors)} killed")
+    say(f"mutants: {where}: {killed} of {killed + len(survivors)} killed")
     unexplained = []
     for survivor in survivors:
         reason = next((why for part, why in allowed.items() if part in survivor), None)
         if survivors.count(survivor) > 1:
             reason = None
-        print(f"  survives: {survivor}: {reason or 'UNEXPLAINED'}")
+        say(f"  survives: {survivor}: {reason or 'UNEXPLAINED'}")
         if reason is None:
             unexplained.append(survivor)
     assert unexplained == []

@@ -22,6 +22,7 @@ from partners.models import grants as grants_module
 from tests.mutants import report
 from tests.mutants.crowd import python_holds
 from tests.oracle_world import World
+from tests.test_oracle import say
 from tests.walls import FACT_VIEWS
 
 pytestmark = pytest.mark.django_db
@@ -211,11 +212,10 @@ def test_python_alone_each_condition(world: World) -> None:
                 put_back()
             if holds:
                 survivors.append(mutant.name)
-                print(f"  survives: {mutant.name}", flush=True)
             else:
                 killed += 1
         assert python_holds(world)
-    print(f"mutants: Python: {stopped} of the killed no longer ran at all")
+    say(f"mutants: Python: {stopped} of the killed no longer ran at all")
     report("Python", killed, survivors, allowed=PYTHON_MAY)
 
 

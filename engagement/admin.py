@@ -129,6 +129,7 @@ class ReleaseAdmin(ReadOnlyAdmin):
     list_select_related = ("title",)
     search_fields = ("title__slug", "title__name_zh", "title__name_en", "title__key")
     date_hierarchy = "day"
+    show_full_result_count = False
     fields = (
         "title",
         ("kind", "day"),

@@ -312,7 +312,7 @@ def _read(query: Query, titles: Mapping[int, Title], scope: Scope) -> Read:
     return replace(
         read,
         granted=granted,
-        granted_ever=scope.reach(title.pk, families, scope.granted(title.pk, families)),
+        granted_ever=scope.readable(title.pk, families),
         viewing=_of_family(RESOURCES["viewing"], query, parts, viewing, title, scope)
         if viewing
         else None,
@@ -351,8 +351,7 @@ def _children(series: Title, resource: Resource, scope: Scope) -> dict[int, tupl
     families, counting = [resource.family], scope.counting()
     children = Title.objects.filter(parent_id=series.pk, pk__in=counting.titles())
     return {
-        child: counting.reach(child, families, counting.granted(child, families))
-        for child in children.values_list("pk", flat=True)
+        child: counting.readable(child, families) for child in children.values_list("pk", flat=True)
     }
 
 
@@ -429,7 +428,11 @@ def measured_each(
 def _countable(scope: Scope, family: str) -> list[tuple[int, Part]]:
     """What is granted of every title that a series' own row may count."""
     counting = scope.counting()
-    return _reaches(counting, sorted(counting.titles()), family)
+    return [
+        (title_id, block)
+        for title_id in sorted(counting.titles())
+        for block in counting.readable(title_id, [family])
+    ]
 
 
 def _reaches(scope: Scope, title_ids: Iterable[int], family: str) -> list[tuple[int, Part]]:

@@ -171,6 +171,15 @@ class Scope:
         """Everything granted of a title's families, as blocks that do not overlap."""
         return self._blocks(title_id, families, EVER, None)
 
+    def readable(self, title_id: int, families: Iterable[str]) -> tuple[Part, ...]:
+        """What each tuple grants of a title's families, as blocks that may overlap.
+
+        A row may be read at all where it lies wholly inside one of them, whatever else is
+        granted: a grant over all territories takes no days away from one of a territory.
+        """
+        tuples = self.tuples(title_id, families)
+        return tuple(sorted({Part(t, e.window) for e in tuples for t in e.territories}))
+
     def granted_by_family(self, title_id: int) -> dict[str, tuple[Part, ...]]:
         """What is granted of each family of the title."""
         return {f: self.granted(title_id, [f]) for f in sorted(self.families(title_id))}

@@ -209,6 +209,18 @@ def test_a_child_granted_in_one_territory_opens_that_territory_alone(
         assert show.rows(resource, scope_of(), "*") == 0, resource
 
 
+def test_a_childs_days_over_all_territories_take_none_away_from_one_territory(
+    show: Show, scope_of: Any
+) -> None:
+    """The row of CN lies wholly inside a tuple of CN, although its first day is granted in all."""
+    for more in ({"territories": ["CN"]}, {"data_until": WEEK.since + DAY_}):
+        show.cast.grant(show.cast.aurora, show.second, **more)
+    for resource in COUNTING:
+        assert show.rows(resource, scope_of(), "CN") > 0, resource
+        assert show.rows(resource, scope_of(), "*") == 0, resource
+    assert query.measured(show.live(), show.series.pk) == WEEK
+
+
 def test_the_child_granted_to_a_competitor_opens_nothing(show: Show, scope_of: Any) -> None:
     show.cast.grant(show.cast.borealis, show.second)
     assert [show.rows(r, scope_of()) for r in COUNTING] == [0, 0, 0, 0]

@@ -190,6 +190,10 @@ class Release(models.Model):
         verbose_name = _("release")
         verbose_name_plural = _("releases")
         ordering = ["-started_at"]
+        indexes = [
+            models.Index(fields=["-started_at"], name="release_newest"),
+            models.Index(fields=["day"], name="release_of_day"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "title", "day"],

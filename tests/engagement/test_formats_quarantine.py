@@ -44,6 +44,7 @@ def parquet(folder: Path, name: str = "segments.parquet") -> Path:
 
 @pytest.mark.parametrize("name", ["segments.csv", "danmu.jsonl", "segments.parquet", "a.xml"])
 def test_an_empty_file_is_quarantined(tmp_path: Path, name: str) -> None:
+    """Fault 20."""
     assert problem(write(tmp_path, name, "")) == "the file is empty"
     assert problem(write(tmp_path, name + ".gz", "")) == "the gz is empty"
 
@@ -172,6 +173,7 @@ def test_a_parquet_in_a_gz_is_read(tmp_path: Path) -> None:
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault 21."""
     monkeypatch.setattr(container, "RATIO_FREE", 1 << 20)
     path = write(tmp_path, "danmu.csv.gz", b" " * (8 << 20))
     assert "refused as a decompression bomb" in problem(path)

@@ -259,6 +259,7 @@ def test_a_file_that_lands_while_another_ingest_reads_is_not_lost(
 def test_a_killed_ingest_leaves_the_old_unit_and_the_next_one_finishes(
     folder: Path, tmp_path: Path
 ) -> None:
+    """Fault 19, P17."""
     land(folder, "segments.csv", watched(60))
     ingest(folder)
     before = facts()
@@ -284,6 +285,7 @@ def test_a_marked_folder_is_sample_data(folder: Path) -> None:
 
 @pytest.mark.django_db
 def test_two_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
+    """Fault 18."""
     other = tmp_path / "other"
     other.mkdir()
     (other / "titles.csv").write_text(FILM)

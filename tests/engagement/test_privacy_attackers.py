@@ -200,7 +200,7 @@ def interval(
 def test_a_linear_program_over_all_rows_tells_no_group_under_the_floor(
     family: Family, target: tuple[str, Cell], true: int
 ) -> None:
-    """Territories subtracted from `*`, merged cells, exact totals: all at once."""
+    """Case 86, P7. Territories subtracted from `*`, merged cells, exact totals: all at once."""
     found = np.array(
         [interval(family, drawn(family, BACKGROUND), target, len(BACKGROUND)) for _ in range(60)]
     )

@@ -121,6 +121,7 @@ def assert_protected(log: Log, pieces: tuple[Piece, ...]) -> None:
 
 @given(logs())
 def test_every_piece_and_every_remainder_is_at_the_floor(log: Log) -> None:
+    """Cases 85 and 86, P7."""
     assert_protected(log, protect(cells(log), floor=FLOOR).pieces)
 
 
@@ -182,6 +183,7 @@ def test_a_day_under_the_floor_joins_the_days_after_it() -> None:
 
 
 def test_the_same_viewers_every_day_never_reach_the_floor() -> None:
+    """Case 88."""
     assert cut([row for d in range(6) for row in rows(d, "CN", range(4))]) == []
 
 

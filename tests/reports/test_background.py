@@ -63,6 +63,7 @@ def children_of(pid: int) -> list[int]:
 def test_a_worker_killed_in_mid_bundle_costs_seconds_and_no_second_mail(
     committed: Cast, background: Background, mailbox: Mailbox
 ) -> None:
+    """Fault 2, P16."""
     worker = background.start_worker()
     bundle = ask(committed.alice)
     wait_until(lambda: Bundle.objects.filter(state="running", step="rendering").exists(), 40)
@@ -79,6 +80,7 @@ def test_a_worker_killed_in_mid_bundle_costs_seconds_and_no_second_mail(
 def test_a_killed_child_is_made_good_while_its_worker_lives_on(
     committed: Cast, background: Background, mailbox: Mailbox
 ) -> None:
+    """Fault 1, P16."""
     worker = background.start_worker()
     background.start_beat()
     bundle = ask(committed.alice)

@@ -160,6 +160,7 @@ def test_a_grant_revoked_during_the_build_ends_it(
 def test_a_full_disk_is_tried_again_and_leaves_no_partial_file(
     cast: Cast, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Fault 15."""
     bundle = ask(cast.alice, cast.film)
     with monkeypatch.context() as full:
         full.setattr("reports.storage.os.fsync", _no_space)
@@ -228,6 +229,7 @@ def test_an_attempt_that_lost_its_lease_discards_what_it_made(
 
 
 def test_a_job_that_is_held_is_not_claimed_twice(cast: Cast) -> None:
+    """Fault 3."""
     bundle = ask(cast.alice, cast.film)
     assert jobs.claim(Bundle, bundle.pk) is not None
     assert jobs.claim(Bundle, bundle.pk) is None

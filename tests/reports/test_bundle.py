@@ -106,6 +106,7 @@ def test_folder_names_are_made_here_and_none_is_lost() -> None:
 
 
 def test_two_titles_that_one_disk_takes_for_one_are_both_there() -> None:
+    """Cases 38 and 54."""
     one = replace(film.only("danmu"), slug="Yolo")
     two = replace(film.only("danmu"), slug="yolo")
     names = read(build_bundle(replace(film.REPORT, titles=(one, two)), SCOPE)).namelist()
@@ -114,5 +115,6 @@ def test_two_titles_that_one_disk_takes_for_one_are_both_there() -> None:
 
 
 def test_a_name_that_stands_twice_is_refused() -> None:
+    """Case 54."""
     with pytest.raises(ValueError, match="two files"):
         zipped([File("a.csv", b"1"), File("A.csv", b"2")])

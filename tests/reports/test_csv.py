@@ -65,6 +65,7 @@ def test_the_rule_can_be_undone(text: str) -> None:
 
 
 def test_a_comment_that_is_a_formula_is_a_text_cell() -> None:
+    """Case 55, P14."""
     content = to_csv(film.comments())
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert rows[1]["text"] == '\'=HYPERLINK("http://evil.example")'
@@ -78,6 +79,7 @@ def test_a_comment_that_is_a_formula_is_a_text_cell() -> None:
 
 
 def test_the_file_opens_with_a_mark_and_ends_each_line_as_excel_does() -> None:
+    """Case 56."""
     content = to_csv(film.viewing())
     assert content.startswith(b"\xef\xbb\xbffrom,until,territory,device,plays,")
     lines = content.decode("utf-8-sig").split("\r\n")

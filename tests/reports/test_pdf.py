@@ -209,6 +209,7 @@ def hostile(text: str) -> Report:
 def test_hostile_names_are_text_and_nothing_is_fetched(
     caplog: pytest.LogCaptureFixture, text_of: TextOf
 ) -> None:
+    """Case 57, P14."""
     everything = " ".join(HOSTILE)[:190]
     for text in (*HOSTILE, everything):
         fetcher = OnlyOurs()
@@ -236,6 +237,7 @@ def test_hostile_names_are_text_and_nothing_is_fetched(
     ],
 )
 def test_the_fetcher_refuses_all_but_our_font_and_charts(url: str) -> None:
+    """Case 57."""
     fetcher = OnlyOurs()
     with pytest.raises(ValueError, match="fetches nothing"):
         fetcher.fetch(url)

@@ -79,6 +79,7 @@ def test_a_report_is_due_at_the_first_slot_after_its_week_has_settled(
 
 
 def test_an_hour_that_the_clocks_skip_is_the_one_after_it() -> None:
+    """Fault 11."""
     # New York, 8 March 2026: 2:00 does not exist
     slot = slot_at_or_after(at(2026, 3, 7, 0, NEW_YORK), weekday=6, hour=2, zone=NEW_YORK)
     assert slot == datetime(2026, 3, 8, 7, tzinfo=UTC)
@@ -86,6 +87,7 @@ def test_an_hour_that_the_clocks_skip_is_the_one_after_it() -> None:
 
 
 def test_an_hour_that_the_clocks_repeat_is_its_first() -> None:
+    """Fault 11."""
     # New York, 1 November 2026: 1:00 comes at 5:00 and at 6:00 UTC
     first, second = datetime(2026, 11, 1, 5, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)
     assert slot_at_or_after(first - timedelta(hours=9), weekday=6, hour=1, zone=NEW_YORK) == first
@@ -165,6 +167,7 @@ def test_a_viewer_receives_a_bundle_and_one_mail_is_queued_for_each(
 
 
 def test_a_beat_that_stood_still_is_made_good_and_marked_late(cast: Cast) -> None:
+    """Fault 10."""
     made(cast)
     Schedule.objects.update(active_from=at(2026, 1, 8))
     assert make_runs(at(2026, 1, 14, 12)) == 1
@@ -275,6 +278,7 @@ def test_numbers_that_come_in_late_are_waited_for(cast: Cast, storage: object) -
 
 @pytest.mark.django_db(transaction=True)
 def test_many_beats_at_once_make_one_run() -> None:
+    """Fault 10."""
     cast = make_cast()
     made(cast)
     Schedule.objects.update(active_from=at(2026, 1, 8))

@@ -1,4 +1,4 @@
-"""Case 89: what leaves has no column that is about one person, in any exit.
+"""P8, case 89: what leaves has no column that is about one person, in any exit.
 
 Who sent what and who watched stays in the pipeline; here every table that a partner may read is
 read in full, as JSON and as CSV, and looked through: its columns against the list of those there

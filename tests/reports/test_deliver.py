@@ -1,4 +1,4 @@
-"""The mail of a bundle against a real SMTP server that answers as told."""
+"""P15. The mail of a bundle against a real SMTP server that answers as told."""
 
 from __future__ import annotations
 

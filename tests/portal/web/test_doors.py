@@ -1,4 +1,4 @@
-"""Every door, what opens it, and what does not."""
+"""P9: every door, what opens it, and what does not."""
 
 from __future__ import annotations
 

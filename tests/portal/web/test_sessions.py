@@ -1,4 +1,4 @@
-"""Sessions: where they are seen, and everything that ends them."""
+"""P10. Sessions: where they are seen, and everything that ends them."""
 
 from __future__ import annotations
 

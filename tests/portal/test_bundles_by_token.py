@@ -20,7 +20,8 @@ from reports.render.bundle import Bundle as Rendered
 from reports.render.bundle import File
 from tests.cast import Cast
 from tests.conftest import SignedIn
-from tests.portal.test_tokens import API, WHOLE, by, made
+from tests.portal.test_tokens import WHOLE
+from tests.portal.tokens import API, by, made
 
 
 @pytest.fixture

@@ -33,6 +33,16 @@ def standing(which: Q) -> Reach:
     return grants.reach_of_rows(rows)
 
 
+def as_granted(title_id: int) -> Reach:
+    """What approved grants open of a title by the holdings that there are, once a second person
+    has approved what of it is new; laid out.
+    """
+    named = Q(titles=title_id) | Q(titles__children=title_id)
+    approved = Grant.objects.filter(named, state=Grant.State.APPROVED).distinct()
+    openings = (o for g in approved for o in grants.opens(g) if o.title.pk == title_id)
+    return _not_over(grants.reach(openings))
+
+
 def member_reach(member: Membership) -> Reach:
     """What a member may see through each exit now, laid out: grants ∩ limit ∩ role."""
     return reach_of(

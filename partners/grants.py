@@ -13,7 +13,6 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -22,7 +21,7 @@ from django.utils.translation import gettext as _
 from engagement.models import Title
 from engagement.scope import ALL, EVER, Window
 from partners.audit import record
-from partners.blocks import NO_END, Box, Piece, Reach, between, held_within, reach_of
+from partners.blocks import NO_END, Box, Piece, Reach, held_within, reach_of
 from partners.models import Entitlement, Grant, Holding, Partner, User
 from partners.request_states import follow
 
@@ -233,7 +232,7 @@ def approve(
     grant.state = Grant.State.APPROVED
     grant.approved_by, grant.approved_at = by, Now()
     grant.save(update_fields=["state", "approved_by", "approved_at"])
-    opened = _write_entitlements(grant)
+    opened = write_entitlements(grant)
     record(
         "grant.approved",
         actor=by,
@@ -293,7 +292,7 @@ def narrow(grant: Grant, to: Terms, *, by: User, request: HttpRequest | None = N
     grant.data_from, grant.data_until = to.data_from, to.data_until
     grant.save(update_fields=["families", "exits", "territories", "data_from", "data_until"])
     grant.titles.remove(*(now.titles - to.titles))
-    _write_entitlements(grant)
+    write_entitlements(grant)
     record(
         "grant.narrowed",
         actor=by,
@@ -366,64 +365,6 @@ def expire(grant: Grant, *, at: datetime, by: User, request: HttpRequest | None 
     )
 
 
-@dataclass(frozen=True)
-class Effect:
-    """One title of which one grant has come to open something more, or has ceased to."""
-
-    grant: Grant
-    title: Title
-    gains: bool
-
-
-def refresh(
-    titles: Iterable[int], *, by: User | None = None, request: HttpRequest | None = None
-) -> list[Effect]:
-    """Work out again the entitlements of approved grants that name these titles or parents.
-
-    Called when a holding or a title's parent has changed. Returns who gained and lost what, and
-    records it for each grant that did.
-    """
-    ids = tuple(titles)
-    effects: list[Effect] = []
-    for pk in (
-        Grant.objects.filter(
-            Q(titles__in=ids) | Q(titles__children__in=ids), state=Grant.State.APPROVED
-        )
-        .distinct()
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    ):
-        with transaction.atomic():
-            effects += _refresh_one(pk, by, request)
-    return effects
-
-
-def _refresh_one(pk: UUID, by: User | None, request: HttpRequest | None) -> list[Effect]:
-    grant = Grant.objects.select_for_update().get(pk=pk)
-    if grant.state != Grant.State.APPROVED:
-        return []  # revoked while we waited for it
-    before = reach_of_rows(grant.entitlements.all())
-    _write_entitlements(grant)
-    change = between(before, reach_of_rows(grant.entitlements.all()))
-    titles = Title.objects.in_bulk({p.title_id for p in (*change.opens, *change.closes)})
-    gained = {titles[p.title_id].slug: titles[p.title_id] for p in change.opens}
-    lost = {titles[p.title_id].slug: titles[p.title_id] for p in change.closes}
-    if gained or lost:
-        record(
-            "grant.refreshed",
-            actor=by,
-            partner=grant.partner,
-            target=grant.pk,
-            request=request,
-            contract=grant.contract_reference,
-            gained=sorted(gained),
-            lost=sorted(lost),
-        )
-    return [Effect(grant, gained[s], True) for s in sorted(gained)] + [
-        Effect(grant, lost[s], False) for s in sorted(lost)
-    ]
-
-
 def reach_of_rows(entitlements: Iterable[Entitlement]) -> Reach:
     """What entitlements open, laid out to be compared (blocks.py)."""
     return reach_of(
@@ -444,9 +385,12 @@ def close_titles(grant: UUID, slugs: Iterable[str]) -> None:
     Entitlement.objects.filter(grant=grant, title__slug__in=slugs).delete()
 
 
-def _write_entitlements(grant: Grant) -> list[str]:
-    """Replace the grant's entitlements by what it opens now. Returns the titles' slugs."""
-    openings = opens(grant)
+def write_entitlements(grant: Grant, openings: Iterable[Opening] | None = None) -> list[str]:
+    """Replace the grant's entitlements, by what it opens now. Returns the titles' slugs.
+
+    `openings` are less than that where more waits for a second person.
+    """
+    openings = opens(grant) if openings is None else list(openings)
     grant.entitlements.all().delete()
     Entitlement.objects.bulk_create(
         Entitlement(

@@ -15,8 +15,8 @@ from engagement.models import Title, TitleChange
 from partners.audit import record
 from partners.blocks import Difference
 from partners.difference import of_trial, standing
-from partners.grants import Effect, refresh
 from partners.models import User
+from partners.refreshing import Effect, refresh
 
 
 class TitleChangeError(Exception):
@@ -77,7 +77,7 @@ def _apply(change: TitleChange, by: User | None, request: HttpRequest | None) ->
     touched = {title.pk, title.parent_id, change.parent_id} - {None}
     title.kind, title.parent_id = change.kind, change.parent_id
     title.save(update_fields=["kind", "parent"])
-    return refresh((pk for pk in touched if pk is not None), by=by, request=request)
+    return refresh((pk for pk in touched if pk is not None), by=by, request=request, widens=True)
 
 
 def _record(

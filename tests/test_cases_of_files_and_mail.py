@@ -20,6 +20,7 @@ from engagement.models import Title
 from engagement.scope import Window
 from partners import grants, invitations
 from partners.models import AuditEvent, Holding, IdentityProvider, Membership
+from partners.refreshing import refresh
 from partners.suspension import suspend
 from reports import downloads, jobs, schedules
 from reports.build import build
@@ -158,7 +159,7 @@ def test_case_50_a_file_of_a_title_that_moved_is_dead_in_every_way(
     assert str(sent.pk) in history()
 
     Holding.objects.filter(title=episode).update(partner=cast.borealis)
-    grants.refresh([episode.pk], by=cast.sam)
+    refresh([episode.pk], by=cast.sam)
     assert [browser.get(path).status_code for path in ways] == [404] * 4
     assert str(sent.pk) not in history()
     assert not send(Delivery.objects.get(bundle=waiting).pk)

@@ -208,4 +208,4 @@ def test_the_title_page_lists_the_changes_of_its_window_and_territory(changed: C
 def _plain(html: str) -> str:
     """The text of table rows, without the day of the change that ends each, parted by \\f."""
     rows = re.findall(r"<tr>(.*?)</tr>", html, re.S)
-    return "\f".join(re.sub(r"<[^>]+>", " ", row.rpartition("<td>")[0]) for row in rows)
+    return "\f".join(re.sub(r"<[^>]+>", " ", row.rpartition("<td ")[0]) for row in rows)

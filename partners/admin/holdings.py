@@ -9,21 +9,21 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from engagement.admin_pages import ReadOnlyAdmin, listed
 from engagement.scope import EVER
-from partners import grants, territories
+from partners import territories
 from partners.admin.base import staff
 from partners.admin.choices import EXIT_NAMES, FAMILY_NAMES, TerritoriesField, in_order
 from partners.admin.comparison import AsksBeforeSaving
 from partners.admin.filters import TypedPartner
 from partners.blocks import Reach
-from partners.difference import standing
+from partners.difference import as_granted
 from partners.models import Entitlement, Holding
+from partners.refreshing import refresh
 
 
 class HoldingForm(forms.ModelForm):
@@ -41,7 +41,9 @@ class HoldingForm(forms.ModelForm):
 
 @admin.register(Holding)
 class HoldingAdmin(AsksBeforeSaving):
-    """Saving or removing one refreshes what granted series open, once that was seen."""
+    """Saving or removing one closes what granted series no longer open, once that was seen; what
+    they would open besides waits for a second person.
+    """
 
     form = HoldingForm
     audit_subject = "holding"
@@ -63,7 +65,7 @@ class HoldingAdmin(AsksBeforeSaving):
         """What stands of its title; nothing where the form names none, and is not valid."""
         held = self.get_object(request, unquote(object_id)) if object_id else None
         named = str(held.title_id) if held is not None else request.POST.get("title", "")
-        return lambda: standing(Q(title=named)) if named.isdecimal() else {}
+        return lambda: as_granted(int(named)) if named.isdecimal() else {}
 
     @admin.display(description=_("territories"))
     def where(self, holding: Holding) -> str:
@@ -80,9 +82,12 @@ class HoldingAdmin(AsksBeforeSaving):
         self._refresh(request, obj)
 
     def _refresh(self, request: HttpRequest, holding: Holding) -> None:
-        for effect in grants.refresh([holding.title_id], by=staff(request), request=request):
+        for effect in refresh([holding.title_id], by=staff(request), request=request):
             told = (
-                _t("%(partner)s now sees %(title)s by grant %(grant)s.")
+                _t(
+                    "%(partner)s sees more of %(title)s by grant %(grant)s once another person"
+                    " approves the grant that is proposed in its place."
+                )
                 if effect.gains
                 else _t("%(partner)s no longer sees %(title)s by grant %(grant)s.")
             )

@@ -272,6 +272,12 @@ def test_a_holding_saved_or_removed_refreshes_a_granted_series(cast: Cast, staff
         reverse("admin:partners_holding_add"),
         {"partner": str(cast.aurora.pk), "title": episode.pk, "territories": ["CN"]},
     )
+    assert episode.pk not in scope_for(cast.alice, "web").titles()  # one person does not widen
+    proposal = Grant.objects.get(state="proposed")
+    assert (proposal.made_by, proposal.replaces.partner) == (staff.mona, cast.aurora)
+    SignedIn(staff.mona).post(step(proposal, "approve"), seen(proposal))
+    assert episode.pk not in scope_for(cast.alice, "web").titles()
+    SignedIn(staff.max).post(step(proposal, "approve"), seen(proposal))
     assert episode.pk in scope_for(cast.alice, "web").titles()
     holding = Holding.objects.get(title=episode)
     confirmed(client, reverse("admin:partners_holding_delete", args=[holding.pk]), {"post": "yes"})

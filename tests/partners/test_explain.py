@@ -237,6 +237,8 @@ def test_a_holding_that_opens_a_child_is_shown_before_it_is_saved(cast: Cast, st
     assert "What opens" in stale.content.decode()
     assert not Holding.objects.filter(title=child).exists()
     assert client.post(url, {**form, "_seen": page.context["seen"]}).status_code == 302
+    assert child.pk not in scope_for(cast.alice, "web").titles()
+    grants.approve(Grant.objects.get(state="proposed"), by=staff.max)
     assert child.pk in scope_for(cast.alice, "web").titles()
 
 

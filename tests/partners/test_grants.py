@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 from engagement.models import Ingest, Source, Title, TitleChange
 from partners import grants, title_changes
 from partners.models import AuditEvent, Entitlement, Grant, Holding, Partner, User
+from partners.refreshing import refresh
 from tests.cast import Cast
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -201,12 +202,12 @@ def test_refresh_follows_a_holding_and_says_who_gains_and_loses(
     assert open_now(grant) == ["s", "s-1"]
 
     holding = Holding.objects.create(partner=cast.aurora, title=series["s-2"], territories=["*"])
-    gained = grants.refresh([series["s-2"].pk], by=cast.stella)
+    gained = refresh([series["s-2"].pk], by=cast.stella, widens=True)
     assert [(e.grant.pk, e.title.slug, e.gains) for e in gained] == [(grant.pk, "s-2", True)]
     assert open_now(grant) == ["s", "s-1", "s-2"]
 
     holding.delete()
-    lost = grants.refresh([series["s-2"].pk], by=cast.stella)
+    lost = refresh([series["s-2"].pk], by=cast.stella)
     assert [(e.title.slug, e.gains) for e in lost] == [("s-2", False)]
     assert open_now(grant) == ["s", "s-1"]
     told = AuditEvent.objects.filter(action="grant.refreshed").order_by("id")
@@ -219,7 +220,7 @@ def test_refresh_leaves_proposed_and_revoked_grants_closed(
     waiting, ended = proposed(cast, series["s"]), proposed(cast, series["s"])
     grants.approve(ended, by=cast.sam)
     grants.revoke(ended, by=cast.stella)
-    assert grants.refresh([series["s"].pk]) == []
+    assert refresh([series["s"].pk]) == []
     assert open_now(waiting) == open_now(ended) == []
 
 
@@ -492,7 +493,9 @@ def test_what_the_shell_narrows_is_closed_until_it_is_written_anew(cast: Cast) -
     grants.approve(grant, by=cast.sam)
     Grant.objects.filter(pk=grant.pk).update(families=["danmu"])
     assert open_now(grant) == []
-    grants.refresh([cast.film.pk])
+    assert refresh([cast.film.pk])[0].waits
+    assert open_now(grant) == []
+    refresh([cast.film.pk, cast.hidden.pk], widens=True)
     assert open_now(grant) == ["film", "hidden"]
     grant.titles.remove(cast.hidden)
     assert open_now(grant) == []

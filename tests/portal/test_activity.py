@@ -105,6 +105,7 @@ def test_every_url_of_a_partner_that_reads_is_among_them() -> None:
     elsewhere = {
         "report-progress",  # a part of a page that was recorded
         "download",  # `bundle.downloaded`, in tests/reports/test_downloads.py
+        "api:bundle-file",  # the same by token, in tests/portal/test_bundles_by_token.py
         "credential-new",  # a form about nothing that is there
     }
     writes = {f"{what}-{step}" for what in ("access", "team") for step in ("withdraw",)} | {

@@ -66,9 +66,17 @@ def is_confirmed(request: HttpRequest, difference: Difference) -> bool:
 
 
 def confirm_page(
-    page: AuditedAdmin, request: HttpRequest, difference: Difference, obj: Any = None
+    page: AuditedAdmin,
+    request: HttpRequest,
+    difference: Difference,
+    obj: Any = None,
+    *,
+    waits: bool = False,
 ) -> HttpResponse:
-    """The difference, and a form that sends what was sent again, with what was seen."""
+    """The difference, and a form that sends what was sent again, with what was seen.
+
+    `waits` where what opens takes a second person.
+    """
     sent = [
         (name, value)
         for name, values in request.POST.lists()
@@ -83,6 +91,7 @@ def confirm_page(
         difference=difference_shown(difference),
         seen=digest(difference),
         sent=sent,
+        waits=waits and bool(difference.opens),
     )
 
 
@@ -102,6 +111,9 @@ class AsksBeforeSaving(AuditedAdmin):
     The change is made, compared and undone; what it would do stands on a page that sends the
     same form again with what was seen. Where that has come to differ, it is shown anew.
     """
+
+    opens_by_two = False
+    """Whether what a change opens is only proposed by it."""
 
     def compared(self, request: HttpRequest, object_id: str | None) -> Callable[[], Reach]:
         """What reads the state before and after. An object that is added has no id yet."""
@@ -135,4 +147,4 @@ class AsksBeforeSaving(AuditedAdmin):
         request._messages = told  # type: ignore[attr-defined]
         if not difference or is_confirmed(request, difference):
             return save()
-        return confirm_page(self, request, difference)
+        return confirm_page(self, request, difference, waits=self.opens_by_two)

@@ -46,6 +46,7 @@ class HoldingAdmin(AsksBeforeSaving):
     """
 
     form = HoldingForm
+    opens_by_two = True
     audit_subject = "holding"
     ordering = ("-pk",)  # by name, every holding there is would be sorted for each page
     actions = None

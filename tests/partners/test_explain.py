@@ -231,6 +231,7 @@ def test_a_holding_that_opens_a_child_is_shown_before_it_is_saved(cast: Cast, st
     form = {"partner": str(cast.aurora.pk), "title": child.pk, "territories": ["CN"]}
     page = client.post(url, form)
     assert "What opens" in page.content.decode()
+    assert "once another person approves it" in page.content.decode()
     assert not Holding.objects.filter(title=child).exists()
     assert child.pk not in scope_for(cast.alice, "web").titles()
     stale = client.post(url, {**form, "territories": ["CN", "SG"], "_seen": page.context["seen"]})

@@ -42,7 +42,7 @@ test: preflight-test setup ## everything: lint, types, migrations, templates, al
 
 run-tests:
 	@echo "tests ..."
-	@$(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 quick: setup ## the tests without the slow ones and the browser
 	@$(MANAGE) services -- $(PY) -m pytest -n $(JOBS) -m "not slow and not browser" $(ARGS)

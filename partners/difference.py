@@ -19,6 +19,7 @@ from partners import grants
 from partners.access import scope_for
 from partners.blocks import Box, Difference, Key, Piece, Reach, between, reach_of
 from partners.models import LIVE, Entitlement, Grant, Membership
+from partners.narrowing import still_open
 
 
 class _Undo(Exception):
@@ -76,7 +77,8 @@ def on_narrowing(grant: Grant, to: grants.Terms | None) -> Difference:
     """Of an approved grant, `to` terms or (None) to nothing. Other grants keep theirs open."""
     before = standing(Q(partner=grant.partner_id))
     others = standing(Q(partner=grant.partner_id) & ~Q(grant=grant.pk))
-    left = grants.reach(grants.opens(grant, to)) if to is not None else {}
+    opened = [] if to is None else still_open(grant.entitlements.all(), grants.opens(grant, to))
+    left = grants.reach(opened)
     return between(before, _both(others, left))
 
 

@@ -106,9 +106,7 @@ def opens(grant: Grant, terms: Terms | None = None) -> list[Opening]:
     children = Title.objects.filter(
         parent__in=[pk for pk, t in named.items() if t.kind == Title.Kind.SERIES]
     ).exclude(pk__in=named)
-    whole = [
-        (t, t, _in_order(grant.territories, terms.territories), window) for t in named.values()
-    ]
+    whole = [(t, t, in_order(grant.territories, terms.territories), window) for t in named.values()]
     held = _holdings(grant.partner, children)
     of_series = [
         (child, named[child.parent_id], territories, part)
@@ -121,9 +119,9 @@ def opens(grant: Grant, terms: Terms | None = None) -> list[Opening]:
             partner=grant.partner,
             title=title,
             through=through,
-            families=_in_order(grant.families, terms.families),
+            families=in_order(grant.families, terms.families),
             territories=territories,
-            exits=_in_order(grant.exits, terms.exits),
+            exits=in_order(grant.exits, terms.exits),
             window=part,
             valid_from=grant.valid_from,
             valid_until=grant.valid_until,
@@ -135,7 +133,7 @@ def opens(grant: Grant, terms: Terms | None = None) -> list[Opening]:
     ]
 
 
-def _in_order(granted: list[str], left: frozenset[str]) -> tuple[str, ...]:
+def in_order(granted: list[str], left: frozenset[str]) -> tuple[str, ...]:
     """In the grant's own order; territories beside a granted `*` come behind it."""
     return (*(c for c in granted if c in left), *sorted(left - set(granted)))
 
@@ -276,65 +274,6 @@ def revoke(grant: Grant, *, by: User, request: HttpRequest | None = None) -> Non
         contract=grant.contract_reference,
     )
     follow(grant, by=by, request=request)
-
-
-@transaction.atomic
-def narrow(grant: Grant, to: Terms, *, by: User, request: HttpRequest | None = None) -> None:
-    """Leave less of an approved grant open, at once and by one person.
-
-    Raises GrantError as `checked` does.
-    """
-    grant = Grant.objects.select_for_update().get(pk=grant.pk)
-    now, to = Terms.of(grant), checked(grant, to)
-    grant.families = list(_in_order(grant.families, to.families))
-    grant.exits = list(_in_order(grant.exits, to.exits))
-    grant.territories = list(_in_order(grant.territories, to.territories))
-    grant.data_from, grant.data_until = to.data_from, to.data_until
-    grant.save(update_fields=["families", "exits", "territories", "data_from", "data_until"])
-    grant.titles.remove(*(now.titles - to.titles))
-    write_entitlements(grant)
-    record(
-        "grant.narrowed",
-        actor=by,
-        partner=grant.partner,
-        target=grant.pk,
-        request=request,
-        contract=grant.contract_reference,
-        before=_told(now),
-        after=_told(to),
-    )
-
-
-def checked(grant: Grant, to: Terms) -> Terms:
-    """`to`, if the grant may be narrowed to it.
-
-    Raises GrantError where anything would be wider than was approved (that needs a new grant,
-    which replaces this one), where nothing would be left (that is revoking), and when the grant
-    is not approved.
-    """
-    if grant.state != Grant.State.APPROVED:
-        raise GrantError(_("Only an approved grant can be narrowed."))
-    if to.is_empty:
-        raise GrantError(_("Nothing would be left. Revoke the grant instead."))
-    if wider := to.beyond(Terms.of(grant)):
-        raise GrantError(
-            _("This opens more than was approved (%(parts)s): make a new grant that replaces it.")
-            % {"parts": ", ".join(wider)}
-        )
-    return to
-
-
-def _told(terms: Terms) -> dict[str, object]:
-    """Terms as the audit trail keeps them."""
-    titles = Title.objects.filter(pk__in=terms.titles).order_by("slug")
-    return {
-        "titles": list(titles.values_list("slug", flat=True)),
-        "families": sorted(terms.families),
-        "territories": sorted(terms.territories),
-        "exits": sorted(terms.exits),
-        "data_from": terms.data_from and terms.data_from.isoformat(),
-        "data_until": terms.data_until and terms.data_until.isoformat(),
-    }
 
 
 @transaction.atomic

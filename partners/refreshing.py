@@ -7,7 +7,7 @@ as a grant that takes the old one's place, for a second person to approve: nobod
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
@@ -16,18 +16,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from engagement.models import Title
-from engagement.scope import ALL, Window
 from partners.audit import record
 from partners.blocks import between
-from partners.grants import (
-    Opening,
-    opens,
-    propose,
-    reach,
-    reach_of_rows,
-    write_entitlements,
-)
-from partners.models import Entitlement, Grant, User
+from partners.grants import opens, propose, reach, reach_of_rows, write_entitlements
+from partners.models import Grant, User
+from partners.narrowing import still_open
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,8 @@ def _refresh_one(
     before, openings = reach_of_rows(grant.entitlements.all()), opens(grant)
     wider = _slugs(p.title_id for p in between(before, reach(openings)).opens)
     waits = {slug for slug, title in wider.items() if title.pk not in may_widen}
-    write_entitlements(grant, _still_open(grant, openings, may_widen) if waits else openings)
+    rows = list(grant.entitlements.all())
+    write_entitlements(grant, still_open(rows, openings, may_widen) if waits else openings)
     change = between(before, reach_of_rows(grant.entitlements.all()))
     gained, lost = (_slugs(p.title_id for p in pieces) for pieces in (change.opens, change.closes))
     if gained or lost:
@@ -103,46 +97,6 @@ def _refresh_one(
 
 def _slugs(title_ids: Iterable[int]) -> dict[str, Title]:
     return {t.slug: t for t in Title.objects.in_bulk(set(title_ids)).values()}
-
-
-def _still_open(
-    grant: Grant, openings: Iterable[Opening], may_widen: frozenset[int]
-) -> list[Opening]:
-    """What was open and still may be: each opening by each row that there is, and no more.
-
-    Of the titles that may widen all.
-    """
-    left: dict[tuple[object, ...], Opening] = {}
-    rows = list(grant.entitlements.all())
-    for opening in openings:
-        mine = [row for row in rows if row.title_id == opening.title.pk]
-        both = [_common(opening, row) for row in mine]
-        for kept in [opening] if opening.title.pk in may_widen else both:
-            if kept is not None:
-                left.setdefault((kept.title.pk, kept.territories, kept.window), kept)
-    return list(left.values())
-
-
-def _common(opening: Opening, row: Entitlement) -> Opening | None:
-    window = opening.window.common(Window(row.data_from, row.data_until))
-    ends = [at for at in (opening.valid_until, row.valid_until) if at is not None]
-    both = replace(
-        opening,
-        families=tuple(f for f in opening.families if f in row.families),
-        exits=tuple(e for e in opening.exits if e in row.exits),
-        territories=_common_territories(opening.territories, tuple(row.territories)),
-        window=window or opening.window,
-        valid_from=max(opening.valid_from, row.valid_from),
-        valid_until=min(ends) if ends else None,
-    )
-    is_something = window and both.families and both.exits and both.territories
-    return both if is_something else None
-
-
-def _common_territories(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    if ALL in one:
-        return other
-    return one if ALL in other else tuple(t for t in one if t in other)
 
 
 def _propose_again(grant: Grant, by: User, request: HttpRequest | None) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from engagement import query
 from engagement.models import Ingest, Source, Title, TitleChange
 from engagement.scope import EXITS, OutsideScope, Refused, Window
-from partners import grants, title_changes
+from partners import grants, narrowing, title_changes
 from partners.access import scope_for
 from partners.models import Holding, Membership
 from reports.models import Bundle
@@ -86,7 +86,7 @@ def test_a_narrowing_bites_on_the_next_request_through_both_walls(
     assert both(still)
     assert both(gone)
     terms = replace(grants.Terms.of(cast.grants["film"]), **{part: left})
-    grants.narrow(cast.grants["film"], terms, by=cast.stella)
+    narrowing.narrow(cast.grants["film"], terms, by=cast.stella)
     assert both(still)
     assert not both(gone)
 

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from engagement.scope import Window
-from partners import credentials, grants, suspension
+from partners import credentials, grants, narrowing, suspension
 from partners.models import Membership
 from reports.build import build
 from reports.deliver import send
@@ -118,7 +118,7 @@ def narrow(cast: Cast) -> None:
         titles=terms.titles, families=frozenset({"danmu"}), territories=terms.territories,
         exits=terms.exits, data_from=terms.data_from, data_until=terms.data_until,
     )  # fmt: skip
-    grants.narrow(cast.grants["film"], less, by=cast.stella)
+    narrowing.narrow(cast.grants["film"], less, by=cast.stella)
 
 
 def expire(cast: Cast) -> None:

@@ -82,7 +82,11 @@ def reads_partner_data(function: Callable[..., Any]) -> bool:
 
 _RECORDS = ("partners.audit.record", "partners.audit.record_for_each",
             "partners.login_events.record_of_login")  # fmt: skip
-_NARROW = ("partners.difference.on_narrowing", "partners.grants.checked", "partners.grants.narrow")
+_NARROW = (
+    "partners.difference.on_narrowing",
+    "partners.narrowing.checked",
+    "partners.narrowing.narrow",
+)
 
 
 @pytest.fixture
@@ -223,9 +227,9 @@ READ_BY_THE_DOOR = {
     "partners.difference.on_narrowing": "what is granted",
     "partners.difference.on_revoking": "what is granted",
     "partners.explain.what": "what is granted",
-    "partners.grants.checked": "the terms that it was given",
     "partners.grants.opens": "what is granted",
     "partners.grants.reach_of_rows": "what is granted",
+    "partners.narrowing.checked": "the terms that it was given",
     "partners.members.members_of": "who is a member",
     "partners.members.member_for": "who is a member",
     "partners.single_sign_on.opens": "a way to sign in",

@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy as _
 from engagement.admin_pages import listed
 from engagement.models import Title
 from engagement.scope import ALL, EVER
-from partners import grants, territories
+from partners import grants, narrowing, territories
 from partners.admin.base import AuditedAdmin, plain, staff
 from partners.admin.choices import (
     EXIT_NAMES,
@@ -436,10 +436,10 @@ class GrantAdmin(AuditedAdmin):
         form = NarrowForm(request.POST or None, grant)
         if request.method == "POST" and form.is_valid():
             try:
-                difference = on_narrowing(grant, grants.checked(grant, form.terms()))
+                difference = on_narrowing(grant, narrowing.checked(grant, form.terms()))
                 if not is_confirmed(request, difference):
                     return confirm_page(self, request, difference, grant)
-                grants.narrow(grant, form.terms(), by=staff(request), request=request)
+                narrowing.narrow(grant, form.terms(), by=staff(request), request=request)
             except grants.GrantError as error:
                 form.add_error(None, str(error))
             else:

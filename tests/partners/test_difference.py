@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement.scope import ALL, EVER, Window
-from partners import grants
+from partners import grants, narrowing
 from partners.blocks import Box, Difference, Key, Reach, between, held_within
 from partners.difference import (
     member_reach,
@@ -97,7 +97,7 @@ def test_what_is_shown_of_each_step_is_what_it_does(cast: Cast) -> None:
     grant = proposed(cast, data_from=date(2026, 1, 3))
 
     def narrow() -> None:
-        grants.narrow(grant, to, by=cast.stella)
+        narrowing.narrow(grant, to, by=cast.stella)
 
     steps = [(lambda: on_approval(grant), lambda: grants.approve(grant, by=cast.sam))]
     to = replace(grants.Terms.of(grant), exits=frozenset({"delta"}), data_until=date(2026, 1, 8))

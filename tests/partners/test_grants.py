@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 
 from engagement.models import Ingest, Source, Title, TitleChange
-from partners import grants, title_changes
+from partners import grants, narrowing, title_changes
 from partners.models import AuditEvent, Entitlement, Grant, Holding, Partner, User
 from partners.refreshing import refresh
 from tests.cast import Cast
@@ -438,7 +438,7 @@ def test_one_person_narrows_an_approved_grant_and_it_bites_at_once(
         exits=frozenset({"web"}),
         data_until=date(2026, 5, 1),
     )
-    grants.narrow(grant, to, by=cast.stella)
+    narrowing.narrow(grant, to, by=cast.stella)
     assert [
         (e.title.slug, e.families, e.territories, e.exits, e.data_until)
         for e in grant.entitlements.order_by("title__slug")
@@ -467,7 +467,7 @@ def test_nothing_is_widened_by_narrowing(cast: Cast, part: str, wider: Any) -> N
     grants.approve(grant, by=cast.sam)
     before = list(grant.entitlements.values())
     with pytest.raises(grants.GrantError, match=rf"more than was approved \({part}\)"):
-        grants.narrow(grant, replace(grants.Terms.of(grant), **wider(cast)), by=cast.sam)
+        narrowing.narrow(grant, replace(grants.Terms.of(grant), **wider(cast)), by=cast.sam)
     assert list(grant.entitlements.values()) == before
 
 
@@ -475,7 +475,7 @@ def test_what_leaves_nothing_is_revoking_and_a_proposal_is_not_narrowed(cast: Ca
     grant = proposed(cast, cast.film)
     terms = grants.Terms.of(grant)
     with pytest.raises(grants.GrantError, match="Only an approved"):
-        grants.narrow(grant, terms, by=cast.stella)
+        narrowing.narrow(grant, terms, by=cast.stella)
     grants.approve(grant, by=cast.sam)
     for empty in (
         {"families": frozenset()},
@@ -483,7 +483,7 @@ def test_what_leaves_nothing_is_revoking_and_a_proposal_is_not_narrowed(cast: Ca
         {"data_from": date(2026, 1, 1), "data_until": date(2026, 1, 1)},
     ):
         with pytest.raises(grants.GrantError, match="Nothing would be left"):
-            grants.narrow(grant, replace(terms, **empty), by=cast.stella)
+            narrowing.narrow(grant, replace(terms, **empty), by=cast.stella)
     assert open_now(grant) == ["film"]
 
 

@@ -5,13 +5,15 @@ Case 78: one person's holding opens nothing of a granted series; what it would o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
 
 from engagement.models import Ingest, Source, Title, TitleChange
-from partners import grants, title_changes
+from partners import grants, narrowing, title_changes
+from partners.difference import on_narrowing
 from partners.models import AuditEvent, Grant, Holding
 from partners.refreshing import refresh
 from tests.cast import Cast
@@ -104,6 +106,18 @@ def test_case_78_a_change_of_a_title_takes_no_holding_along(
     title_changes.accept(change, by=cast.sam)
     assert rows(granted, cast.hidden.slug) == [("CN", "SG")]
     assert rows(granted, "s-2") == []
+
+
+def test_case_78_narrowing_takes_no_waiting_holding_along(
+    cast: Cast, series: dict[str, Title], granted: Grant
+) -> None:
+    """Who recorded the holding narrows the grant by something small: the holding still waits."""
+    Holding.objects.create(partner=cast.aurora, title=series["s-2"], territories=["*"])
+    refresh([series["s-2"].pk], by=cast.sam)
+    less = replace(grants.Terms.of(granted), territories=frozenset({"CN"}))
+    assert on_narrowing(granted, less).opens == ()
+    narrowing.narrow(granted, less, by=cast.sam)
+    assert (rows(granted, "s-1"), rows(granted, "s-2")) == ([("CN",)], [])
 
 
 def test_a_holding_that_ends_closes_at_once(

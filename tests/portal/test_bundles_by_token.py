@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from engagement.scope import Refused, Window
-from partners import credentials, grants
+from partners import credentials, grants, narrowing
 from partners.models import AuditEvent
 from reports import downloads
 from reports.build import build
@@ -93,7 +93,7 @@ def test_a_token_for_less_is_answered_as_one_for_a_bundle_that_is_not(
         assert listed.status_code == 404 or listed.json() == {"bundles": []}
     terms = grants.Terms.of(cast.grants["film"])
     left = grants.Terms(**{**vars(terms), "exits": frozenset({"web", "export", "email"})})
-    grants.narrow(cast.grants["film"], left, by=cast.sam)
+    narrowing.narrow(cast.grants["film"], left, by=cast.sam)
     assert everything.get(address(bundle)).status_code == 404
     assert opens(SignedIn(cast.alice.user), bundle)
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from engagement.roles import PARTNER, acting_as
 from engagement.scope import Refused, Window
-from partners import grants
+from partners import grants, narrowing
 from partners.models import AuditEvent, Membership, User
 from reports import downloads
 from reports.build import build
@@ -99,7 +99,7 @@ def revoke(cast: Cast) -> None:
 
 def narrow(cast: Cast, **left: Any) -> None:
     terms = grants.Terms.of(cast.grants["film"])
-    grants.narrow(cast.grants["film"], replace(terms, **left), by=cast.sam)
+    narrowing.narrow(cast.grants["film"], replace(terms, **left), by=cast.sam)
 
 
 def narrow_families(cast: Cast) -> None:

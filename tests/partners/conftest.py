@@ -1,7 +1,8 @@
-"""Staff with the four roles, and a page of theirs."""
+"""Staff with the four roles and a page of theirs, a series, and refusals in English."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -13,7 +14,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from engagement.models import (
     FanSet,
@@ -23,6 +24,7 @@ from engagement.models import (
     Release,
     Source,
     Tag,
+    Title,
     TitleChange,
 )
 from partners import migrations
@@ -33,6 +35,7 @@ from partners.models import (
     Consent,
     Credential,
     GrantBatch,
+    Holding,
     IdentityProvider,
     Invitation,
     Partner,
@@ -91,6 +94,27 @@ def staff(db: None) -> Staff:
         lin=limited,
         root=User.objects.create_superuser("root@platform.example.com", name="Root"),
     )
+
+
+@pytest.fixture
+def in_english() -> Iterator[None]:
+    """Refusals are in the language of the person who tried it."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def series(cast: Cast) -> dict[str, Title]:
+    """A series of two episodes and a trailer; Aurora holds the series and episode one."""
+    series = Title.objects.create(key="s", slug="s", kind="series", name_zh="剧")
+    parts = {
+        slug: Title.objects.create(key=slug, slug=slug, kind=kind, name_zh=slug, parent=series)
+        for slug, kind in (("s-1", "episode"), ("s-2", "episode"), ("s-t", "trailer"))
+    }
+    for title in (series, parts["s-1"]):
+        Holding.objects.create(partner=cast.aurora, title=title, territories=["*"])
+    Holding.objects.create(partner=cast.borealis, title=parts["s-2"], territories=["*"])
+    return {"s": series, **parts}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from reports.models import Schedule
 from tests.cast import Cast
 from tests.conftest import SignedIn
 from tests.partners.conftest import Staff, confirmed
-from tests.portal.web.test_team import schedule_of
+from tests.portal.web.team import schedule_of
 
 
 def remove(staff: Staff, member: Membership) -> Any:

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from engagement.models import Ingest, Source, Title, TitleChange
-from partners import grants, narrowing, title_changes
+from engagement.models import Title
+from partners import grants
 from partners.models import AuditEvent, Entitlement, Grant, Holding, Partner, User
 from partners.refreshing import refresh
 from tests.cast import Cast
+from tests.partners.proposals import NOW, open_now, proposed
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def in_english() -> Iterator[None]:
-    """Refusals are in the language of the person who tried it."""
-    with translation.override("en"):
-        yield
-
-
-@pytest.fixture
-def series(cast: Cast) -> dict[str, Title]:
-    """A series of two episodes and a trailer; Aurora holds the series and episode one."""
-    series = Title.objects.create(key="s", slug="s", kind="series", name_zh="剧")
-    parts = {
-        slug: Title.objects.create(key=slug, slug=slug, kind=kind, name_zh=slug, parent=series)
-        for slug, kind in (("s-1", "episode"), ("s-2", "episode"), ("s-t", "trailer"))
-    }
-    for title in (series, parts["s-1"]):
-        Holding.objects.create(partner=cast.aurora, title=title, territories=["*"])
-    Holding.objects.create(partner=cast.borealis, title=parts["s-2"], territories=["*"])
-    return {"s": series, **parts}
-
-
-def proposed(cast: Cast, *titles: Title, **fields: object) -> Grant:
-    grant = Grant.objects.create(
-        **{
-            "partner": cast.aurora,
-            "families": ["retention"],
-            "territories": ["CN"],
-            "exits": ["web"],
-            "valid_from": NOW,
-            "contract_reference": "C-9",
-            "made_by": cast.stella,
-            **fields,
-        }
-    )
-    grant.titles.set(titles)
-    return grant
+pytestmark = pytest.mark.usefixtures("in_english")
 
 
 def slugs(grant: Grant) -> list[str]:
     return [o.title.slug for o in grants.opens(grant)]
-
-
-def open_now(grant: Grant) -> list[str]:
-    return list(grant.entitlements.order_by("title__slug").values_list("title__slug", flat=True))
 
 
 def test_a_series_opens_itself_and_only_the_children_the_partner_holds(
@@ -239,63 +195,6 @@ def test_each_step_is_recorded_with_its_actor(cast: Cast) -> None:
     ]
 
 
-@pytest.fixture
-def move(cast: Cast, series: dict[str, Title]) -> TitleChange:
-    """A titles file asks to move Aurora's film into the series."""
-    source = Source.objects.create(
-        name="titles.csv",
-        sha256="0" * 64,
-        kind="titles",
-        format="native",
-        state="live",
-        ingest=Ingest.objects.create(),
-    )
-    return TitleChange.objects.create(
-        title=cast.film, kind="episode", parent=series["s"], source=source
-    )
-
-
-def test_a_title_change_shows_who_gains_and_changes_nothing_until_accepted(
-    cast: Cast, series: dict[str, Title], move: TitleChange
-) -> None:
-    grant = proposed(cast, series["s"])
-    grants.approve(grant, by=cast.sam)
-    before = AuditEvent.objects.count()
-
-    seen = title_changes.effects(move)
-    assert [(e.grant.pk, e.title.slug, e.gains) for e in seen] == [(grant.pk, "film", True)]
-    cast.film.refresh_from_db()
-    assert (cast.film.parent, cast.film.kind) == (None, "film")
-    assert open_now(grant) == ["s", "s-1"]
-    assert AuditEvent.objects.count() == before
-
-    title_changes.accept(move, by=cast.sam)
-    cast.film.refresh_from_db()
-    assert (cast.film.parent, cast.film.kind) == (series["s"], "episode")
-    assert open_now(grant) == ["film", "s", "s-1"]
-    with pytest.raises(title_changes.TitleChangeError):
-        title_changes.refuse(move, by=cast.stella)
-
-
-def test_a_child_that_moves_away_is_lost(
-    cast: Cast, series: dict[str, Title], move: TitleChange
-) -> None:
-    grant = proposed(cast, series["s"])
-    grants.approve(grant, by=cast.sam)
-    TitleChange.objects.filter(pk=move.pk).update(title=series["s-1"], kind="film", parent=None)
-    move.refresh_from_db()
-    assert [(e.title.slug, e.gains) for e in title_changes.effects(move)] == [("s-1", False)]
-    title_changes.accept(move, by=cast.sam)
-    assert open_now(grant) == ["s"]
-
-
-def test_a_refused_title_change_leaves_the_title(cast: Cast, move: TitleChange) -> None:
-    title_changes.refuse(move, by=cast.sam)
-    cast.film.refresh_from_db()
-    move.refresh_from_db()
-    assert (cast.film.kind, move.accepted) == ("film", False)
-
-
 def test_another_partners_holding_opens_nothing(cast: Cast, series: dict[str, Title]) -> None:
     other = Partner.objects.create(slug="delta", name_zh="三角洲")
     Holding.objects.create(partner=other, title=series["s-2"], territories=["*"])
@@ -417,124 +316,6 @@ def test_the_database_refuses_an_entitlement_to_a_child_that_is_not_held(
         with pytest.raises(IntegrityError, match="partner holds"), transaction.atomic():
             of_a_child.update(**(fields | beyond))
         assert of_a_child.update(**fields) == 1
-
-
-# -- narrowing and replacing ----------------------------------------------------------------------
-
-
-def test_one_person_narrows_an_approved_grant_and_it_bites_at_once(
-    cast: Cast, series: dict[str, Title]
-) -> None:
-    grant = proposed(
-        cast, series["s"], cast.film, families=["viewing", "danmu"], territories=["*"],
-        exits=["web", "api"],
-    )  # fmt: skip
-    grants.approve(grant, by=cast.sam)
-    to = replace(
-        grants.Terms.of(grant),
-        titles=frozenset({series["s"].pk}),
-        families=frozenset({"danmu"}),
-        territories=frozenset({"SG", "CN"}),
-        exits=frozenset({"web"}),
-        data_until=date(2026, 5, 1),
-    )
-    narrowing.narrow(grant, to, by=cast.stella)
-    assert [
-        (e.title.slug, e.families, e.territories, e.exits, e.data_until)
-        for e in grant.entitlements.order_by("title__slug")
-    ] == [(slug, ["danmu"], ["CN", "SG"], ["web"], date(2026, 5, 1)) for slug in ("s", "s-1")]
-    told = AuditEvent.objects.get(action="grant.narrowed")
-    assert (told.actor, told.partner, told.target) == (cast.stella, cast.aurora, str(grant.pk))
-    assert told.detail["before"]["families"] == ["danmu", "viewing"]
-    assert told.detail["after"]["titles"] == ["s"]
-
-
-@pytest.mark.parametrize(
-    ("part", "wider"),
-    [
-        ("titles", lambda cast: {"titles": frozenset({cast.film.pk, cast.hidden.pk})}),
-        ("families", lambda cast: {"families": frozenset({"retention", "danmu"})}),
-        ("territories", lambda cast: {"territories": frozenset({"CN", "SG"})}),
-        ("territories", lambda cast: {"territories": frozenset({"*"})}),
-        ("exits", lambda cast: {"exits": frozenset({"web", "api"})}),
-        ("data_from", lambda cast: {"data_from": None}),
-        ("data_until", lambda cast: {"data_until": date(2026, 2, 2)}),
-    ],
-)
-def test_nothing_is_widened_by_narrowing(cast: Cast, part: str, wider: Any) -> None:
-    """Case 78: a widening after approval is a new grant."""
-    grant = proposed(cast, cast.film, data_from=date(2026, 1, 1), data_until=date(2026, 2, 1))
-    grants.approve(grant, by=cast.sam)
-    before = list(grant.entitlements.values())
-    with pytest.raises(grants.GrantError, match=rf"more than was approved \({part}\)"):
-        narrowing.narrow(grant, replace(grants.Terms.of(grant), **wider(cast)), by=cast.sam)
-    assert list(grant.entitlements.values()) == before
-
-
-def test_what_leaves_nothing_is_revoking_and_a_proposal_is_not_narrowed(cast: Cast) -> None:
-    grant = proposed(cast, cast.film)
-    terms = grants.Terms.of(grant)
-    with pytest.raises(grants.GrantError, match="Only an approved"):
-        narrowing.narrow(grant, terms, by=cast.stella)
-    grants.approve(grant, by=cast.sam)
-    for empty in (
-        {"families": frozenset()},
-        {"titles": frozenset()},
-        {"data_from": date(2026, 1, 1), "data_until": date(2026, 1, 1)},
-    ):
-        with pytest.raises(grants.GrantError, match="Nothing would be left"):
-            narrowing.narrow(grant, replace(terms, **empty), by=cast.stella)
-    assert open_now(grant) == ["film"]
-
-
-def test_what_the_shell_narrows_is_closed_until_it_is_written_anew(cast: Cast) -> None:
-    """Case 78: the database does not leave open what the grant no longer says."""
-    grant = proposed(cast, cast.film, cast.hidden, families=["retention", "danmu"])
-    grants.approve(grant, by=cast.sam)
-    Grant.objects.filter(pk=grant.pk).update(families=["danmu"])
-    assert open_now(grant) == []
-    assert refresh([cast.film.pk])[0].waits
-    assert open_now(grant) == []
-    refresh([cast.film.pk, cast.hidden.pk], widens=True)
-    assert open_now(grant) == ["film", "hidden"]
-    grant.titles.remove(cast.hidden)
-    assert open_now(grant) == []
-
-
-def test_a_widening_replaces_the_old_grant_on_approval_without_a_gap(cast: Cast) -> None:
-    old = cast.grants["shared"]
-    wider = proposed(cast, cast.shared, territories=["CN", "HK"], replaces=old)
-    assert open_now(old) == ["shared"]
-    grants.approve(wider, by=cast.sam)
-    old.refresh_from_db()
-    assert (old.state, open_now(old), open_now(wider)) == ("revoked", [], ["shared"])
-    told = AuditEvent.objects.get(action="grant.approved", target=str(wider.pk))
-    assert told.detail["replaces"] == str(old.pk)
-
-
-def test_a_replacement_that_begins_later_lets_the_old_grant_run_until_then(cast: Cast) -> None:
-    old, begins = cast.grants["shared"], timezone.now() + timedelta(days=3)
-    grants.approve(
-        proposed(cast, cast.shared, territories=["CN", "HK"], replaces=old, valid_from=begins),
-        by=cast.sam,
-    )
-    old.refresh_from_db()
-    assert (old.state, old.valid_until) == ("approved", begins)
-    assert list(old.entitlements.values_list("valid_until", flat=True)) == [begins]
-
-
-def test_what_has_ended_is_not_replaced(cast: Cast) -> None:
-    old = cast.grants["shared"]
-    wider = proposed(cast, cast.shared, replaces=old)
-    grants.revoke(old, by=cast.stella)
-    with pytest.raises(grants.GrantError, match="not approved any more"):
-        grants.approve(wider, by=cast.sam)
-    assert open_now(wider) == []
-
-
-def test_the_database_refuses_to_replace_another_partners_grant(cast: Cast) -> None:
-    with pytest.raises(IntegrityError, match="same partner"), transaction.atomic():
-        proposed(cast, cast.film, replaces=cast.grants["foreign"])
 
 
 # -- case 78: the second person, whichever way it is tried ----------------------------------------

@@ -47,6 +47,7 @@ ACTIONS: dict[str, str | Promise] = {
     "holding.changed": _("changed a holding"),
     "holding.removed": _("removed a holding"),
     "consent.added": _("added a consent"),
+    "consent.approved": _("approved a consent"),
     "consent.changed": _("changed a consent"),
     "consent.removed": _("removed a consent"),
     "fan_set.added": _("added a fan set"),

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -213,8 +214,9 @@ def approve(
     """The second person's yes, to what they saw (`seen`, from `digest`).
 
     A grant that replaces another ends that one in the same moment, so that there is no gap.
-    Raises GrantError for the maker, for one who may not approve, when the grant is not proposed,
-    when what it replaces has ended, or when it has come to open something else than was seen.
+    Raises GrantError for the maker, for one who may not approve or whose own holding it would
+    open, when the grant is not proposed, when what it replaces has ended, or when it has come to
+    open something else than was seen.
     """
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
     if grant.state != Grant.State.PROPOSED:
@@ -223,6 +225,13 @@ def approve(
         raise GrantError(_("A grant is approved by somebody else than its maker."))
     if not (by.is_staff and by.has_perm("partners.approve_grant")):
         raise GrantError(_("You may not approve grants."))
+    if own_holdings(grant, by):
+        raise GrantError(
+            _(
+                "Since this grant was proposed you recorded a holding of a title that it opens:"
+                " a third person approves it, or it is proposed anew."
+            )
+        )
     if seen is not None and seen != digest(opens(grant)):
         raise GrantError(_("What this grant opens has changed since you saw it. Look again."))
     if grant.replaces_id is not None:
@@ -242,6 +251,16 @@ def approve(
         replaces=grant.replaces_id and str(grant.replaces_id),
     )
     follow(grant, by=by, request=request)
+
+
+def own_holdings(grant: Grant, by: User) -> QuerySet[Holding]:
+    """Holdings by which a granted series would open more than its maker saw, recorded by `by`."""
+    return Holding.objects.filter(
+        partner=grant.partner_id,
+        title__parent__grants=grant.pk,
+        recorded_by=by,
+        recorded_at__gt=grant.made_at,
+    )
 
 
 def _end_replaced(pk: UUID, grant: Grant, by: User, request: HttpRequest | None) -> None:

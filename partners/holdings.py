@@ -7,7 +7,7 @@ from partners.models import Consent, Holding
 
 
 def holders() -> Holders:
-    """All of them as they are now. Read in the role of the publisher."""
+    """All of them as they are now, consents once they are approved. Read as the publisher."""
     return Holders(
         held=tuple(
             Held(title, partner, frozenset(territories), since, until)
@@ -17,8 +17,8 @@ def holders() -> Holders:
         ),
         consented=tuple(
             Consented(title, given_to, since, until)
-            for title, given_to, since, until in Consent.objects.order_by("pk").values_list(
-                "title_id", "given_to_id", "from_day", "until"
-            )
+            for title, given_to, since, until in Consent.objects.filter(approved_by__isnull=False)
+            .order_by("pk")
+            .values_list("title_id", "given_to_id", "from_day", "until")
         ),
     )

@@ -19,6 +19,7 @@ from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -50,6 +51,13 @@ def plain(value: object) -> Any:
 def state_shown(state: str, words: str) -> SafeString:
     """`state` is one of those that admin.css colours."""
     return format_html('<span class="state state-{}">{}</span>', state, words)
+
+
+def by_whom(user: User | None, at: datetime | None) -> str:
+    """Who took a step and when, or a dash."""
+    if user is None or at is None:
+        return "–"
+    return f"{user} · {timezone.localtime(at):%Y-%m-%d %H:%M}"
 
 
 def _paragraphs(*texts: str) -> str:

@@ -29,7 +29,7 @@ from engagement.admin_pages import listed
 from engagement.models import Title
 from engagement.scope import ALL, EVER
 from partners import grants, narrowing, territories
-from partners.admin.base import AuditedAdmin, plain, staff
+from partners.admin.base import AuditedAdmin, by_whom, plain, staff
 from partners.admin.choices import (
     EXIT_NAMES,
     FAMILY_NAMES,
@@ -309,15 +309,15 @@ class GrantAdmin(AuditedAdmin):
 
     @admin.display(description=_("made"))
     def made(self, grant: Grant) -> str:
-        return _by(grant.made_by, grant.made_at)
+        return by_whom(grant.made_by, grant.made_at)
 
     @admin.display(description=_("approved"))
     def approved(self, grant: Grant) -> str:
-        return _by(grant.approved_by, grant.approved_at)
+        return by_whom(grant.approved_by, grant.approved_at)
 
     @admin.display(description=_("revoked"))
     def revoked(self, grant: Grant) -> str:
-        return _by(grant.revoked_by, grant.revoked_at)
+        return by_whom(grant.revoked_by, grant.revoked_at)
 
     @admin.display(description=_("Opens"))
     def opens(self, grant: Grant) -> SafeString:
@@ -405,6 +405,7 @@ class GrantAdmin(AuditedAdmin):
             difference=difference_shown(on_approval(grant)),
             seen=grants.digest(grants.opens(grant)),
             is_proposed=grant.state == Grant.State.PROPOSED,
+            own_holding=grants.own_holdings(grant, staff(request)).exists(),
             **self._may(request, grant),
         )
 
@@ -482,9 +483,3 @@ class GrantAdmin(AuditedAdmin):
         if not staff(request).has_perm("partners.change_grant"):
             raise PermissionDenied
         return grant
-
-
-def _by(user: Any, at: datetime | None) -> str:
-    if user is None or at is None:
-        return "–"
-    return f"{user} · {timezone.localtime(at):%Y-%m-%d %H:%M}"

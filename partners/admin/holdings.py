@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
@@ -75,6 +76,7 @@ class HoldingAdmin(AsksBeforeSaving):
     def save_model(
         self, request: HttpRequest, obj: Holding, form: forms.ModelForm, change: bool
     ) -> None:
+        obj.recorded_by, obj.recorded_at = staff(request), timezone.now()
         super().save_model(request, obj, form, change)
         self._refresh(request, obj)
 

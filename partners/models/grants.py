@@ -34,6 +34,12 @@ class Holding(models.Model):
     territories = _codes(_("territories"), help_text=_("ISO 3166-1 codes; * for all."))
     from_day = models.DateField(_("from"), null=True, blank=True)
     until = models.DateField(_("until"), null=True, blank=True)
+    # who made it what it is, and when: they do not approve alone what it opens
+    recorded_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, editable=False,
+        verbose_name=_("recorded by"),
+    )  # fmt: skip
+    recorded_at = models.DateTimeField(_("recorded at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("holding")
@@ -45,7 +51,10 @@ class Holding(models.Model):
 
 
 class Consent(models.Model):
-    """A partner lets another's fan sets be built from one of its titles. It opens nothing."""
+    """A partner lets another's fan sets be built from one of its titles.
+
+    Recorded by one person; it is in force once another has approved it.
+    """
 
     partner = models.ForeignKey(
         Partner, models.PROTECT, related_name="consents", verbose_name=_("partner")
@@ -63,11 +72,22 @@ class Consent(models.Model):
         User, models.PROTECT, related_name="+", verbose_name=_("recorded by")
     )
     recorded_at = models.DateTimeField(_("recorded at"), auto_now_add=True)
+    approved_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, editable=False,
+        verbose_name=_("approved by"),
+    )  # fmt: skip
+    approved_at = models.DateTimeField(_("approved at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
         ordering = ["partner", "title"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("recorded_by")),
+                name="consent_needs_two_people",
+            ),
+        ]
 
     def __str__(self) -> str:
         return gettext("%(title)s: %(partner)s to %(given_to)s") % {

@@ -41,6 +41,7 @@ FRESH = {
     "partners_identityprovider_delete",
     "engagement_titlechange_decide",
     "partners_consent_add",
+    "partners_consent_approve",
     "partners_grant_approve",
     "partners_grantbatch_approve",
     "partners_membership_change",

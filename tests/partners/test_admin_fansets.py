@@ -8,12 +8,14 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import override
 
 from engagement.models import FanSet, FanSetVersion, Tag, Title
+from partners import consents
 from partners.admin.fansets import whose_titles
 from partners.models import AuditEvent, Consent, Holding, Partner
 from tests.cast import Cast
@@ -147,6 +149,32 @@ def test_a_consent_is_recorded_with_who_and_only_its_end_changes(cast: Cast, sta
     assert set(
         AuditEvent.objects.filter(action__startswith="consent.").values_list("action", flat=True)
     ) == {"consent.added", "consent.changed"}
+
+
+def test_case_78_a_consent_takes_two_people_and_ends_by_one(cast: Cast, staff: Staff) -> None:
+    mona = SignedIn(staff.mona, "en")
+    mona.post(reverse("admin:partners_consent_add"), consent(cast, until=SECOND.isoformat()))
+    given = Consent.objects.get()
+    page = reverse("admin:partners_consent_approve", args=[given.pk])
+    assert "Another person approves it." in text(mona.get(page))
+    for nobody in (staff.mona, staff.dora, staff.otto):
+        SignedIn(nobody).post(page)
+        given.refresh_from_db()
+        assert given.approved_by is None, nobody
+    assert "Approve" in text(SignedIn(staff.max, "en").get(page))
+    SignedIn(staff.max).post(page)
+    given.refresh_from_db()
+    assert given.approved_by == staff.max
+    assert AuditEvent.objects.filter(action="consent.approved", actor=staff.max).count() == 1
+    SignedIn(staff.ada).post(page)
+    later = consent(cast, until="")
+    answer = mona.post(reverse("admin:partners_consent_change", args=[given.pk]), later)
+    assert "A later end is a new consent" in text(answer)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Consent.objects.filter(pk=given.pk).update(until=None)
+    given.refresh_from_db()
+    assert (given.approved_by, given.until) == (staff.max, SECOND)
+    assert AuditEvent.objects.filter(action="consent.approved").count() == 1
 
 
 def test_a_consent_is_withdrawn_and_never_deleted(cast: Cast, staff: Staff) -> None:
@@ -308,6 +336,11 @@ def test_the_list_of_consents_says_which_are_in_force(
         from_day=today + timedelta(days=begins), recorded_by=staff.mona,
         until=None if ends is None else today + timedelta(days=ends),
     )  # fmt: skip
+    shown = reverse("admin:partners_consent_changelist")
+    assert [r[5] for r in rows(SignedIn(staff.mona, "en").get(shown))] == [
+        "waiting for a second person"
+    ]
+    consents.approve(given, by=staff.max)
     told = rows(SignedIn(staff.mona, "en").get(reverse("admin:partners_consent_changelist")))
     assert [r[5] for r in told] == [state]
     with override("en"):

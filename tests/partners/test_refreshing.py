@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from engagement.models import Ingest, Source, Title, TitleChange
@@ -39,6 +41,15 @@ def granted(cast: Cast, series: dict[str, Title]) -> Grant:
 def rows(grant: Grant, slug: str) -> list[tuple[str, ...]]:
     found = grant.entitlements.filter(title__slug=slug).values_list("territories", flat=True)
     return sorted(tuple(sorted(t)) for t in found)
+
+
+def propose(cast: Cast, title: Title) -> Grant:
+    grant = Grant.objects.create(
+        partner=cast.aurora, families=["viewing"], territories=["CN"], exits=["web"],
+        valid_from=timezone.now(), contract_reference="C-2", made_by=cast.sam,
+    )  # fmt: skip
+    grant.titles.set([title])
+    return grant
 
 
 def proposals() -> list[Grant]:
@@ -118,6 +129,25 @@ def test_case_78_narrowing_takes_no_waiting_holding_along(
     assert on_narrowing(granted, less).opens == ()
     narrowing.narrow(granted, less, by=cast.sam)
     assert (rows(granted, "s-1"), rows(granted, "s-2")) == ([("CN",)], [])
+
+
+def test_case_78_nobody_approves_what_their_own_holding_opens(
+    cast: Cast, series: dict[str, Title]
+) -> None:
+    """The maker did not see it: the approver alone would have opened it."""
+    proposed = propose(cast, series["s"])
+    Holding.objects.create(
+        partner=cast.aurora, title=series["s-2"], territories=["CN"], recorded_by=cast.stella
+    )
+    with pytest.raises(grants.GrantError, match="you recorded a holding"):
+        grants.approve(proposed, by=cast.stella, seen=grants.digest(grants.opens(proposed)))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Grant.objects.filter(pk=proposed.pk).update(
+            state="approved", approved_by=cast.stella, approved_at=Now()
+        )
+    anew = propose(cast, series["s"])
+    grants.approve(anew, by=cast.stella)  # this one's maker saw it
+    assert rows(anew, "s-2") == [("CN",)]
 
 
 def test_a_holding_that_ends_closes_at_once(

@@ -14,7 +14,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -98,19 +98,23 @@ def _may_invite(email: str, partner: Partner | None, by: User) -> None:
 
 
 def open_invitation(token: str) -> Invitation | None:
-    """The invitation of a link that can still be used; None for any other link.
+    """The invitation of a link that can still be used; None for any other link."""
+    return _open().filter(token_sha256=_hash(token)).first()
 
-    It ends with the right of whoever made it: staff, or an owner of the partner.
+
+def _open() -> QuerySet[Invitation]:
+    """Those that can be used, by their link or without it.
+
+    One ends with the right of whoever made it: staff, or an owner of the partner.
     """
     owners = Membership.objects.filter(
         user=OuterRef("made_by"), partner=OuterRef("partner"), role=Membership.Role.OWNER
     )
     return (
         Invitation.objects.select_related("partner")
-        .filter(token_sha256=_hash(token), accepted_at__isnull=True, expires_at__gt=Now())
+        .filter(accepted_at__isnull=True, expires_at__gt=Now())
         .filter(Q(made_by__is_staff=True) | Exists(owners), made_by__is_active=True)
         .exclude(partner__suspended_at__isnull=False)
-        .first()
     )
 
 
@@ -168,13 +172,7 @@ def join(token: str, *, user: User, request: HttpRequest | None = None) -> User:
 def enter_invited(partner: Partner, user: User, *, request: HttpRequest | None = None) -> None:
     """Use the open invitation of the login's own address to the partner, without its link: the
     partner's own provider vouches for the address. Raises InvitationError."""
-    invitation = Invitation.objects.filter(
-        partner=partner,
-        email__iexact=user.email,
-        accepted_at__isnull=True,
-        expires_at__gt=Now(),
-        partner__suspended_at__isnull=True,
-    ).first()
+    invitation = _open().filter(partner=partner, email__iexact=user.email).first()
     _enter(_use_up(invitation), user, request)
 
 

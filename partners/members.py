@@ -192,7 +192,8 @@ def heir_of(owner: Membership, leaver: Membership) -> Membership:
     """
     if leaver.pk != owner.pk:
         return owner
-    other = _owners(owner).exclude(pk=leaver.pk).first()
+    others = with_people(_owners(owner), "user").select_related("partner")
+    other = others.exclude(pk=leaver.pk).first()
     if other is None:
         raise _last_owner("")
     return other

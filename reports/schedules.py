@@ -8,7 +8,7 @@ moment, whatever clocks do, and the unique (schedule, week) makes any number of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -274,10 +274,12 @@ def edit(
 ) -> Schedule:
     """Change a schedule, under the rules by which it was made. A week is still sent once.
 
+    Titles that it has stay, also where the member may not see them (any more).
     Raises Refused for a schedule or title that the member may not use, NotValid for the rest.
     """
     schedule = _locked(membership, schedule_id)
-    fields = _checked(membership, name, titles, weekday, hour, zone, language)
+    had = schedule.titles or ()
+    fields = _checked(membership, name, titles, weekday, hour, zone, language, had=had)
     members = _recipients(membership, recipients)
     for field, value in fields.items():
         setattr(schedule, field, value)
@@ -337,14 +339,13 @@ def hand_over(
     *,
     leaver: Membership,
     to: Membership,
-    by: User | None = None,
+    by: User,
     request: HttpRequest | None = None,
 ) -> list[Schedule]:
     """Pause what one who leaves has set up and give it to an owner, who decides about it.
 
-    `by` is who does it, where it is not who takes over.
-
-    Taken out of all schedules as a recipient, the leaver gets nothing more.
+    `by` is who does it: the leaver, an owner or staff. Taken out of all schedules as a recipient,
+    the leaver gets nothing more.
     """
     own = list(Schedule.objects.select_for_update().filter(owner=leaver))
     for schedule in own:
@@ -353,7 +354,7 @@ def hand_over(
         schedule.save(update_fields=["owner", "paused_at"])
         record(
             "schedule.paused",
-            actor=by or to.user,
+            actor=by,
             partner=to.partner,
             target=schedule.pk,
             request=request,
@@ -377,6 +378,8 @@ def _checked(
     hour: int,
     zone: str,
     language: str,
+    *,
+    had: Collection[int] = (),
 ) -> dict[str, Any]:
     name = " ".join(name.split())
     if not name or len(name) > 120:
@@ -392,7 +395,7 @@ def _checked(
     if titles is not None:
         if not titles:
             raise NotValid("titles", _("Choose at least one title."))
-        if not set(titles) <= scope_for(membership, EXIT).titles():
+        if not set(titles) - set(had) <= scope_for(membership, EXIT).titles():
             raise Refused
     return {
         "name": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -10,7 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -42,6 +43,9 @@ _FIRST_ZONES = (
     "America/New_York",
 )
 
+_UNSEEN = "unseen"
+"""The one choice that stands for all titles of a schedule that are not offered by name."""
+
 
 class ScheduleForm(forms.Form):
     """Choices are offered here; reports/schedules.py checks them again."""
@@ -66,13 +70,20 @@ class ScheduleForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, titles: list[Title], members: list[Membership], **kwargs: Any
+        self,
+        *args: Any,
+        titles: list[Title],
+        members: list[Membership],
+        had: Collection[int] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.offered = titles
+        # what this member cannot be shown stays as it is until they say otherwise
+        self.unseen = sorted(set(had) - {t.pk for t in titles})
         rest = sorted(z for z in available_timezones() if "/" in z and z not in _FIRST_ZONES)
         choices: dict[str, list[Any]] = {
-            "titles": [(str(t.pk), t.name) for t in titles],
+            "titles": [(str(t.pk), t.name) for t in titles] + self._unseen_choice(),
             "zone": [(z, z) for z in (*_FIRST_ZONES, *rest)],
             "recipients": [
                 (str(m.pk), f"{m.user.get_full_name()} · {m.get_role_display()}") for m in members
@@ -83,10 +94,20 @@ class ScheduleForm(forms.Form):
             assert isinstance(field, forms.ChoiceField)
             field.choices = offered
 
+    def _unseen_choice(self) -> list[tuple[str, str]]:
+        n = len(self.unseen)
+        words = ngettext(
+            "%(n)s title that is closed to you", "%(n)s titles that are closed to you", n
+        )
+        return [(_UNSEEN, words % {"n": n})] if n else []
+
     def values(self) -> dict[str, Any]:
         """What reports/schedules.py asks for."""
         chosen = dict(self.cleaned_data)
-        chosen["titles"] = [int(pk) for pk in chosen["titles"]] or None
+        titles = [int(pk) for pk in chosen["titles"] if pk != _UNSEEN]
+        if _UNSEEN in chosen["titles"]:
+            titles += self.unseen
+        chosen["titles"] = titles or None
         chosen["recipients"] = [UUID(pk) for pk in chosen["recipients"]]
         return chosen
 
@@ -120,7 +141,7 @@ def create(request: HttpRequest, membership: Membership) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
     schedule = schedules.schedule_for(membership, id)
-    form = _form(request, membership, _written(schedule))
+    form = _form(request, membership, _written(schedule), had=schedule.titles or ())
     if request.method == "POST" and form.is_valid():
         try:
             schedules.edit(membership=membership, schedule_id=id, request=request, **form.values())
@@ -160,17 +181,26 @@ def _page(request: HttpRequest, form: ScheduleForm, schedule: Schedule | None) -
     return render(request, "partner/schedule.html", context)
 
 
-def _form(request: HttpRequest, membership: Membership, initial: dict[str, Any]) -> ScheduleForm:
-    return ScheduleForm(
+def _form(
+    request: HttpRequest,
+    membership: Membership,
+    initial: dict[str, Any],
+    had: Collection[int] = (),
+) -> ScheduleForm:
+    form = ScheduleForm(
         request.POST if request.method == "POST" else None,
         initial=initial,
         titles=titles_of(scope_for(membership, EXIT)),
+        had=had,
         members=list(
             with_people(Membership.objects.all(), "user").filter(
                 partner_id=membership.partner_id, user__is_active=True
             )
         ),
     )
+    if form.unseen:
+        form.initial["titles"] = [*initial["titles"], _UNSEEN]
+    return form
 
 
 def _written(schedule: Schedule) -> dict[str, Any]:

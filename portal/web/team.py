@@ -205,7 +205,8 @@ def remove(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
 def _remove(request: HttpRequest, membership: Membership, leaver: Membership) -> list[str]:
     """All of it or nothing. Returns the names of the schedules that stand still."""
     heir = members.heir_of(membership, leaver)
-    paused = [s.name for s in schedules.hand_over(leaver=leaver, to=heir, request=request)]
+    handed = schedules.hand_over(leaver=leaver, to=heir, by=membership.user, request=request)
+    paused = [s.name for s in handed]
     user = members.remove(owner=membership, member_id=leaver.pk, request=request)
     if paused:
         members.tell_owners_of_schedules(heir, user.get_full_name(), paused)

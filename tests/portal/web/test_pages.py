@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from engagement.models import Title
 from partners import grants
 from partners.models import Membership, User
+from reports import schedules
 from reports.models import Bundle
 from tests.cast import CANARY, Cast
 from tests.conftest import SignedIn
@@ -339,6 +340,31 @@ def test_a_schedule_is_made_paused_resumed_changed_and_deleted(cast: Cast, alice
     assert alice.get(base + "delete/").status_code == 405
     assert alice.post(base + "delete/").status_code == 302
     assert alice.get(base).status_code == 404
+
+
+def test_case_16_a_title_that_who_changes_a_report_cannot_see_stays_in_it(cast: Cast) -> None:
+    """Left out of the form it would be lost, and the last one lost would mean all titles."""
+    film = {"membership": cast.amy, "titles": [cast.film.pk], "recipients": [cast.victor.pk]}
+    when = {"weekday": 2, "hour": 9, "zone": "Asia/Shanghai", "language": "en"}
+    schedule = schedules.create(name="Weekly", **film, **when)
+    Membership.objects.filter(pk=cast.alice.pk).update(limit_titles=[cast.shared.pk])
+    alice, page = SignedIn(cast.alice.user), f"/p/aurora/reports/schedule/{schedule.pk}/"
+    shown = alice.get(page).content.decode()
+    assert "The Long Night" not in shown
+    [ticked] = re.findall(r'name="titles" value="([^"]*)"[^>]*checked', shown)
+    assert "1 title that is closed to you" in visible(shown.encode())
+    form = when | {"name": "Later", "hour": 10, "recipients": [cast.victor.pk]}
+    for titles, kept in (
+        ([ticked], [cast.film.pk]),
+        ([ticked, cast.shared.pk], [cast.film.pk, cast.shared.pk]),
+        ([cast.film.pk], [cast.film.pk, cast.shared.pk]),  # by its id it is not to be had
+        ([cast.shared.pk], [cast.shared.pk]),
+        ([ticked], [cast.shared.pk]),  # gone, it does not come back
+        ([], None),
+    ):
+        alice.post(page, form | {"titles": titles})
+        schedule.refresh_from_db()
+        assert schedule.titles == kept, titles
 
 
 def test_recipients_are_members_of_the_partner_only(cast: Cast, alice: SignedIn) -> None:

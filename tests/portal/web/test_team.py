@@ -252,6 +252,23 @@ def test_everything_of_a_removed_member_ends_at_once(cast: Cast) -> None:
     ]  # fmt: skip
 
 
+def test_case_71_an_owner_who_leaves_hands_their_reports_to_another(cast: Cast) -> None:
+    """In the partner's own role, which reads nobody's password with whom it hands over to."""
+    Membership.objects.filter(pk=cast.amy.pk).update(role="owner")
+    theirs = schedule_of(cast.alice, cast.alice, cast.victor)
+    left = SignedIn(cast.alice.user).post(f"{TEAM}{cast.alice.pk}/remove/")
+    assert (left.status_code, left["Location"]) == (302, "/")
+    theirs.refresh_from_db()
+    assert (theirs.owner, theirs.paused_at is None) == (cast.amy, False)
+    assert list(theirs.recipients.all()) == [cast.victor]
+    assert [(m.to[0], m.subject) for m in mail.outbox] == [
+        ("alice@example.com", "You are no longer a member of Aurora on Dailies"),
+        ("amy@example.com", "Reports of Aurora on Dailies stand still"),
+    ]
+    paused = AuditEvent.objects.get(action="schedule.paused")
+    assert paused.actor == cast.alice.user  # who did it, not who has it now
+
+
 def test_who_is_removed_here_stays_who_they_are_elsewhere(cast: Cast) -> None:
     both = Membership.objects.create(user=cast.amy.user, partner=cast.cirrus, role="owner")
     _, token = credentials.make(

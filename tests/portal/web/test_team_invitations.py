@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.db.models.functions import Now
 from django.test import Client
 
 from partners import members
+from partners.invitations import InvitationError, enter_invited
 from partners.models import Invitation, Membership, User
 from tests.cast import Cast
 from tests.conftest import SignedIn
@@ -119,6 +122,26 @@ def test_an_invitation_ends_with_the_right_of_who_made_it(cast: Cast, end: str) 
     form = {"name": "Nora", "password": password, "repeated": password}
     assert Client().post(link, form).status_code == 404
     assert not User.objects.filter(email="nora@example.com").exists()
+
+
+@pytest.mark.parametrize("end", ["disabled", "removed", "demoted"])
+def test_case_71_without_its_link_an_invitation_ends_as_with_it(cast: Cast, end: str) -> None:
+    """Single sign-on uses an invitation by its address alone."""
+    Membership.objects.filter(pk=cast.amy.pk).update(role="owner")
+    SignedIn(cast.amy.user).post(f"{TEAM}invite/", INVITED)
+    nora = User.objects.create_user("nora@example.com")
+    ends: dict[str, Callable[[], object]] = {
+        "disabled": lambda: User.objects.filter(pk=cast.amy.user_id).update(is_active=False),
+        "removed": lambda: Membership.objects.filter(pk=cast.amy.pk).delete(),
+        "demoted": lambda: Membership.objects.filter(pk=cast.amy.pk).update(role="analyst"),
+    }
+    with transaction.atomic():
+        ends[end]()
+        with pytest.raises(InvitationError):
+            enter_invited(cast.aurora, nora)
+        transaction.set_rollback(True)
+    enter_invited(cast.aurora, nora)
+    assert Membership.objects.get(user=nora).role == INVITED["role"]
 
 
 def test_the_portals_mails_are_not_to_be_had_for_the_asking(

@@ -65,7 +65,8 @@ TAKES_NOTHING = {
     "access_request.proposed", "access_request.granted", "access_request.waiting",
     "title_change.refused",
     # they give, and what they end is a record of its own
-    "grant.approved", "grant_batch.approved", "holding.added", "consent.added", "fan_set.added",
+    "grant.approved", "grant_batch.approved", "holding.added", "consent.added",
+    "consent.approved", "fan_set.added",
     "membership.added", "credential.made", "partner.added", "partner.resumed", "user.added",
     "group.added", "claimed_domain.added", "claimed_domain.verified", "single_sign_on.bound",
     # what is computed at the next publication

@@ -16,7 +16,7 @@ from engagement.scope import Refused
 from partners import access
 from partners.models import Credential, Entitlement, Grant, Membership, Partner, StaffView
 from partners.staff_views import as_membership
-from tests import test_walls_census as census
+from tests import census
 from tests.oracle import Asked, Fact, Granted, Member, listed, stored, tuples
 from tests.oracle_world import DAYS, EXITS, FIRST, World
 from tests.test_oracle import answer_of, sorted_rows

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
 from engagement.roles import PARTNER, acting_as
-from tests import test_walls_census as census
+from tests import census
 from tests.mutants import report
 from tests.oracle_world import World
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from engagement.models import Release, Title
 from engagement.roles import READER, acting_as
 from partners.models import Holding, Partner
-from tests import test_walls_census as census
+from tests import census
 from tests.mutants import report
 from tests.mutants.crowd import must_show, must_show_releases, postgres_holds, shown, shown_releases
 from tests.oracle_world import FIRST, World

@@ -65,7 +65,8 @@ def bare(table: str) -> None:
         ):
             cursor.execute(f"DROP POLICY {name} ON {table}")  # it narrows what this asks about
         for (name,) in rows(
-            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype <> 'n'",
+            "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass"
+            " AND contype NOT IN ('n', 't')",  # not-null below; triggers are off
             table,
         ):
             cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT IF EXISTS "{name}" CASCADE')

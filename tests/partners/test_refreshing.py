@@ -5,13 +5,14 @@ Case 78: one person's holding opens nothing of a granted series; what it would o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from engagement.models import Ingest, Source, Title, TitleChange
 from partners import grants, narrowing, title_changes
@@ -139,7 +140,10 @@ def test_case_78_nobody_approves_what_their_own_holding_opens(
     Holding.objects.create(
         partner=cast.aurora, title=series["s-2"], territories=["CN"], recorded_by=cast.stella
     )
-    with pytest.raises(grants.GrantError, match="you recorded a holding"):
+    with (
+        translation.override("en"),
+        pytest.raises(grants.GrantError, match="you recorded a holding"),
+    ):
         grants.approve(proposed, by=cast.stella, seen=grants.digest(grants.opens(proposed)))
     with pytest.raises(IntegrityError), transaction.atomic():
         Grant.objects.filter(pk=proposed.pk).update(
@@ -158,3 +162,44 @@ def test_a_holding_that_ends_closes_at_once(
     assert not effect.gains
     assert rows(granted, "s-1") == []
     assert proposals() == []
+
+
+BESIDE_THE_ADMIN: dict[str, Callable[[dict[str, Title]], object]] = {
+    "removed": lambda s: Holding.objects.filter(title=s["s-1"]).delete(),
+    "shrunk": lambda s: Holding.objects.filter(title=s["s-1"]).update(territories=["SG"]),
+    "ended": lambda s: Holding.objects.filter(title=s["s-1"]).update(until=date(2026, 3, 1)),
+    "moved": lambda s: Holding.objects.filter(title=s["s-1"]).update(title=s["s-2"]),
+    "out of its series": lambda s: Title.objects.filter(pk=s["s-1"].pk).update(parent=None),
+    "a series no more": lambda s: Title.objects.filter(pk=s["s"].pk).update(kind="film"),
+}
+
+
+@pytest.mark.parametrize("how", BESIDE_THE_ADMIN)
+def test_case_78_what_is_changed_beside_the_admin_leaves_nothing_open_that_is_not_held(
+    cast: Cast, series: dict[str, Title], granted: Grant, how: str
+) -> None:
+    """In a shell or in SQL, without refresh: closed when the transaction ends."""
+    assert rows(granted, "s-1") == [("CN",)]
+    BESIDE_THE_ADMIN[how](series)
+    transaction_ends()
+    assert rows(granted, "s-1") == []
+    assert rows(granted, "s") == [("CN", "SG")]  # named in the grant: it rests on no holding
+
+
+def test_a_holding_that_is_saved_leaves_open_what_refresh_has_written(
+    cast: Cast, series: dict[str, Title], granted: Grant
+) -> None:
+    """The look at the transaction's end takes nothing of what is held."""
+    Holding.objects.filter(title=series["s-1"]).update(until=date(2026, 3, 1))
+    refresh([series["s-1"].pk], by=cast.sam)
+    Holding.objects.create(partner=cast.aurora, title=series["s-2"], territories=["*"])
+    transaction_ends()
+    [row] = granted.entitlements.filter(title=series["s-1"])
+    assert row.data_until == date(2026, 3, 1)
+
+
+def transaction_ends() -> None:
+    """As far as the database looks at anything then."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")

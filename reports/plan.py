@@ -27,6 +27,8 @@ from reports.jobs import ring
 from reports.models import LANGUAGES, Bundle, Job, Run
 
 EXIT = "export"
+MOST_WAITING = 20
+"""Of one partner, asked for by its members: workers take bundles in turn, whoever's they are."""
 
 
 class CannotAsk(Exception):
@@ -108,6 +110,8 @@ def ask_bundle(
     ).first()
     if waiting is not None:
         return waiting
+    if run is None and _waiting_of(membership) >= MOST_WAITING:
+        raise CannotAsk(_("Too many bundles are being made already: wait for one of them."))
     bundle = Bundle.objects.create(
         partner_id=membership.partner_id, recipient=membership, run=run, **asked
     )
@@ -123,6 +127,15 @@ def ask_bundle(
         )
     ring(Bundle, bundle.pk)
     return bundle
+
+
+def _waiting_of(membership: Membership) -> int:
+    """Bundles that the partner's members asked for and that are not made yet."""
+    return Bundle.objects.filter(
+        partner_id=membership.partner_id,
+        run__isnull=True,
+        state__in=[Job.State.QUEUED, Job.State.RUNNING],
+    ).count()
 
 
 def settled_part(window: Window) -> Window | None:

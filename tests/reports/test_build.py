@@ -99,6 +99,23 @@ def test_a_title_that_is_not_granted_is_refused_as_one_that_does_not_exist(cast:
     assert not Bundle.objects.exists()
 
 
+def test_p19_one_partner_fills_no_queue_that_another_waits_in(cast: Cast) -> None:
+    """A hundred wishes of two members: twenty wait, and room comes back as they are made."""
+    kept, refused = [], 0
+    for n in range(100):
+        member = (cast.alice, cast.amy)[n % 2]
+        window = Window(DAY - timedelta(days=n), DAY + timedelta(days=DAYS))
+        try:
+            kept.append(ask(member, window=window))
+        except CannotAsk:
+            refused += 1
+    assert (len(kept), refused) == (20, 80)
+    assert ask(cast.alice, window=WHOLE).pk == kept[0].pk  # the same wish is the one that waits
+    assert ask(cast.bob).state == "queued"
+    Bundle.objects.filter(pk=kept[0].pk).update(state="done")
+    assert ask(cast.alice).pk not in {b.pk for b in kept}
+
+
 def test_a_viewer_may_not_ask(cast: Cast) -> None:
     with pytest.raises(CannotAsk):
         ask(cast.victor)

@@ -13,6 +13,11 @@ from datetime import date, datetime
 from engagement.families import Result
 from engagement.scope import Window
 
+FORMATS = ("xlsx", "parquet", "pdfa")
+"""Made on demand: a workbook, Parquet files, the CSVs attached inside the PDF as well."""
+
+PAPERS = ("a4", "letter")
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -66,3 +71,5 @@ class Report:
     titles: tuple[TitleReport, ...]
     releases: tuple[str, ...]
     created_at: datetime  # aware
+    formats: tuple[str, ...] = ()  # beside the CSVs: any of FORMATS
+    paper: str = "a4"  # one of PAPERS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 from engagement.families import Result
 from engagement.scope import Window
@@ -73,3 +73,9 @@ class Report:
     created_at: datetime  # aware
     formats: tuple[str, ...] = ()  # beside the CSVs: any of FORMATS
     paper: str = "a4"  # one of PAPERS
+
+    @property
+    def as_of(self) -> datetime:
+        """The end of its days. A rendering says this for its date, whoever it is for and whenever
+        it is made."""
+        return datetime.combine(self.window.until, time(), UTC)

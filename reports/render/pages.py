@@ -38,7 +38,7 @@ def context(report: Report, show: Show) -> dict[str, Any]:
         "window": wording.days(report.window, language),
         "data_through": wording.day(report.data_through, language),
         "created": wording.moment_of(report.created_at, language),
-        "created_iso": report.created_at.isoformat(timespec="seconds"),
+        "as_of": report.as_of.isoformat(timespec="seconds"),
         "titles": titles,
         "short": len(titles) <= 6,
         "definitions": definitions(_resources(report), language),

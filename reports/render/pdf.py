@@ -1,4 +1,6 @@
-"""A Report as an A4 PDF: tagged (PDF/UA-1), in one font of ours, the same bytes for the same input.
+"""A Report as a PDF, A4 or Letter: tagged (PDF/UA-1), in one font of ours.
+
+The same report gives the same bytes.
 
 WeasyPrint may fetch nothing but that font and the charts drawn here. Whatever a title, a name or
 a comment holds is text: a fetch that is asked for all the same fails the report.
@@ -25,7 +27,7 @@ from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 from reports.charts.fonts import FILES, font_path
-from reports.render import pages
+from reports.render import layout, pages
 from reports.render.document import Report
 
 STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
@@ -72,7 +74,8 @@ def render_pdf(report: Report) -> bytes:
     fetcher = OnlyOurs()
     page = render_html(report, fetcher)
     fonts = FontConfiguration()
-    style = CSS(string=STYLE.read_text(encoding="utf-8"), url_fetcher=fetcher, font_config=fonts)
+    rules = STYLE.read_text(encoding="utf-8") + layout.style(report.paper)
+    style = CSS(string=rules, url_fetcher=fetcher, font_config=fonts)
     raw = HTML(string=page, url_fetcher=fetcher).write_pdf(
         stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1"
     )

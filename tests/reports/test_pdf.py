@@ -300,3 +300,18 @@ def test_a_title_and_its_timeline_and_what_is_said_of_it_stand_on_one_page(tmp_p
     (page,) = [p for p in read.stdout.decode().split("\f") if "One axis of content time" in p]
     assert "The curves count" in page
     assert "Retention at 30 s" in page
+
+
+@pytest.mark.parametrize(("paper", "size"), [("a4", (210, 297)), ("letter", (215.9, 279.4))])
+def test_the_pages_are_of_the_paper_asked_for(paper: str, size: tuple[float, float]) -> None:
+    with pikepdf.open(io.BytesIO(render_pdf(replace(film.REPORT, paper=paper)))) as document:
+        boxes = {tuple(round(float(n) / 72 * 25.4, 1) for n in p.mediabox) for p in document.pages}
+    assert boxes == {(0, 0, *size)}
+
+
+def test_a_rendering_is_dated_by_its_numbers_and_not_by_when_it_was_made() -> None:
+    with (
+        pikepdf.open(io.BytesIO(render_pdf(film.REPORT))) as document,
+        document.open_metadata() as metadata,
+    ):
+        assert metadata["xmp:CreateDate"].startswith("2024-11-21T00:00:00")

@@ -42,9 +42,11 @@ MOST_RECIPIENTS = 50
 _MAY_OWN = (Membership.Role.OWNER, Membership.Role.ANALYST)
 
 _INSERT_RUN = """
-INSERT INTO reports_run (id, schedule_id, partner_id, from_day, until, due_at, late)
-VALUES (%(id)s, %(schedule)s, %(partner)s, %(since)s, %(until)s, %(due)s, %(late)s)
-ON CONFLICT (schedule_id, from_day) DO NOTHING
+INSERT INTO reports_run (id, schedule_id, partner_id, period, from_day, until, due_at, late,
+    delayed, skipped)
+VALUES (%(id)s, %(schedule)s, %(partner)s, %(period)s, %(since)s, %(until)s, %(due)s, %(late)s,
+    false, false)
+ON CONFLICT (schedule_id, period) DO NOTHING
 """
 
 
@@ -157,6 +159,7 @@ def _make_run(schedule: Schedule, week: Window, due: datetime, now: datetime) ->
                 "id": run_id,
                 "schedule": schedule.pk,
                 "partner": schedule.partner_id,
+                "period": f"week:{week.since}",
                 "since": week.since,
                 "until": week.until,
                 "due": due,

@@ -145,7 +145,8 @@ class PartnerAdmin(AuditedAdmin):
     list_display = ("name_shown", "slug", "state", "members_n", "titles_n", "proposed_n")
     list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
     search_fields = ("slug", "name_zh", "name_en")
-    fields = ("slug", "name_zh", "name_en", "requires_mfa", "suspended_at")
+    fields = ("slug", "name_zh", "name_en", "requires_mfa", "encrypt_reports", "sign_reports",
+              "suspended_at")  # fmt: skip
     actions = ("suspend", "resume")
 
     def partner_of(self, obj: Partner) -> Partner:

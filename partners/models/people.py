@@ -130,6 +130,16 @@ class Partner(models.Model):
         default=False,
         help_text=_("Every member must set one up before any page opens."),
     )
+    encrypt_reports = models.BooleanField(
+        _("reports are encrypted"),
+        default=False,
+        help_text=_("The PDF opens with a password of each member's own (AES-256)."),
+    )
+    sign_reports = models.BooleanField(
+        _("reports are signed"),
+        default=False,
+        help_text=_("The PDF carries the platform's signature (PAdES)."),
+    )
     members = models.ManyToManyField(User, through="Membership", related_name="partners")
 
     class Meta:

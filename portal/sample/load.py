@@ -205,6 +205,7 @@ def _schedule(spec: SampleSchedule, titles: dict[str, Title], until: date) -> No
     run = Run.objects.create(
         schedule=schedule,
         partner=maker.partner,
+        period=f"week:{monday - timedelta(days=7)}",
         from_day=monday - timedelta(days=7),
         until=monday,
         due_at=timezone.now(),

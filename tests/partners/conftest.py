@@ -140,7 +140,8 @@ def filled(cast: Cast, staff: Staff) -> dict[str, Any]:
     release.sources.add(source)
     schedule = Schedule.objects.create(partner=cast.aurora, name="Weekly", owner=cast.alice)
     run = Run.objects.create(
-        schedule=schedule, partner=cast.aurora, from_day=DAY, until=DAY.replace(day=8),
+        schedule=schedule, partner=cast.aurora, period="week", from_day=DAY,
+        until=DAY.replace(day=8),
         due_at=cast.grants["film"].valid_from,
     )  # fmt: skip
     bundle = Bundle.objects.create(

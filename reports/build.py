@@ -18,10 +18,11 @@ from uuid import UUID
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.utils.timezone import localdate
 
 from engagement.families import Result
 from engagement.models import Title
-from engagement.query import measured, run
+from engagement.query import Change, measured, run
 from engagement.roles import WORKER, acting_as
 from engagement.scope import OutsideScope, Refused, Scope, Window
 from partners.access import scope_for
@@ -29,9 +30,18 @@ from reports import jobs, storage
 from reports.jobs import Claim
 from reports.models import Artefact, Bundle, Delivery, Job
 from reports.moments import moments_of
-from reports.plan import EXIT, Chapter, Covered, content, covered, tuples_of
+from reports.plan import (
+    EXIT,
+    Chapter,
+    Covered,
+    content,
+    content_before,
+    covered,
+    restated_before,
+    tuples_of,
+)
 from reports.render.bundle import build_bundle as render_bundle
-from reports.render.document import Report, TitleReport
+from reports.render.document import Report, Restated, TitleReport
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +50,8 @@ NUMBERS_WITHIN = timedelta(days=2)
 """How long a scheduled bundle waits for a week whose numbers come in late."""
 
 Failure = Job.Failure
+Answers = dict[int, dict[str, Result]]
+"""By title and resource."""
 
 
 class Failed(Exception):
@@ -58,6 +70,8 @@ class _Plan:
     bundle: Bundle
     scope: Scope
     chapters: list[Chapter]
+    earlier: list[Chapter]  # the days before, which it is compared with
+    restated: list[Change]
     tuples: list[Covered]
 
 
@@ -90,8 +104,7 @@ def build(bundle_id: UUID) -> bool:
 
 def _make(claim: Claim) -> bool:
     plan = _plan(claim)
-    answers = _answers(claim, plan)
-    report = _report(plan, answers)
+    report = _report(plan, *_answers(claim, plan))
     _say(claim, "rendering", 60)
     slugs = {c.title.pk: c.title.slug for c in plan.chapters}
     # children that a series' rows count are not in the file, and are not named in it
@@ -112,35 +125,45 @@ def _plan(claim: Claim) -> _Plan:
             raise Failed(Failure.REFUSED, "nothing is granted to the recipient")
         if bundle.titles is not None and not set(bundle.titles) <= scope.titles():
             raise Failed(Failure.REFUSED, "a title is not granted to the recipient any more")
-        chapters = content(scope, Window(bundle.from_day, bundle.until))
+        window = Window(bundle.from_day, bundle.until)
+        chapters = content(scope, window)
+        earlier = content_before(scope, chapters, window)
+        restated = restated_before(scope, chapters, window)
     if not chapters:
         raise Failed(Failure.NOTHING, "nothing settled is granted in the period")
-    return _Plan(bundle, scope, chapters, tuples_of(chapters, scope))
+    told = tuples_of([*chapters, *earlier], scope)
+    told += [tuple_ for _, tuple_ in restated if tuple_ not in told]
+    return _Plan(bundle, scope, chapters, earlier, [c for c, _ in restated], told)
 
 
-def _answers(claim: Claim, plan: _Plan) -> list[dict[str, Result]]:
-    """The results of each chapter by resource. Raises Failed where there is no number at all."""
-    total = sum(len(c.queries) for c in plan.chapters)
-    done, is_empty = 0, True
-    answers = []
-    for chapter in plan.chapters:
-        results: dict[str, Result] = {}
-        for query in chapter.queries:
-            _say(claim, "reading", 50 * done // total)
-            with acting_as(WORKER):
-                result = run(query, plan.scope)
-            results[query.resource] = result
-            is_empty = is_empty and not result.releases
-            done += 1
-        answers.append(results)
-    if is_empty:
-        raise Failed(Failure.NOTHING, "nothing has been published for the period")
-    return answers
+def _answers(claim: Claim, plan: _Plan) -> tuple[Answers, Answers]:
+    """The results by title and resource: of the bundle's days, and of those before.
+
+    Raises Failed where there is no number at all in the bundle's days.
+    """
+    total = sum(len(c.queries) for c in (*plan.chapters, *plan.earlier))
+    done = 0
+    told: list[Answers] = []
+    for chapters in (plan.chapters, plan.earlier):
+        answers: Answers = {}
+        for chapter in chapters:
+            results = answers.setdefault(chapter.title.pk, {})
+            for query in chapter.queries:
+                _say(claim, "reading", 50 * done // total)
+                with acting_as(WORKER):
+                    results[query.resource] = run(query, plan.scope)
+                done += 1
+        told.append(answers)
+        if not any(r.releases for of_title in told[0].values() for r in of_title.values()):
+            raise Failed(Failure.NOTHING, "nothing has been published for the period")
+    now, before = told
+    return now, before
 
 
-def _report(plan: _Plan, answers: list[dict[str, Result]]) -> Report:
+def _report(plan: _Plan, answers: Answers, before: Answers) -> Report:
     bundle, language = plan.bundle, plan.bundle.language
-    results = [result for chapter in answers for result in chapter.values()]
+    results = [result for of_title in answers.values() for result in of_title.values()]
+    slugs = {c.title.pk: c.title.slug for c in plan.chapters}
     window = Window(bundle.from_day, bundle.until)
     return Report(
         bundle_id=str(bundle.pk),
@@ -152,16 +175,33 @@ def _report(plan: _Plan, answers: list[dict[str, Result]]) -> Report:
         data_through=_data_through(plan),
         sample=any(result.sample for result in results),
         titles=tuple(
-            _title_report(chapter, by_resource)
-            for chapter, by_resource in zip(plan.chapters, answers, strict=True)
+            _title_report(chapter, answers[chapter.title.pk], before.get(chapter.title.pk, {}))
+            for chapter in plan.chapters
         ),
-        releases=_releases(answers),
+        releases=_releases([*answers.values(), *before.values()]),
         # of the row, so that a bundle made twice is the same bytes
         created_at=bundle.made_at,
+        changes=tuple(_restated(change, slugs) for change in plan.restated),
     )
 
 
-def _title_report(chapter: Chapter, results: dict[str, Result]) -> TitleReport:
+def _restated(change: Change, slugs: dict[int, str]) -> Restated:
+    return Restated(
+        slug=slugs[change.title_id],
+        family=change.family,
+        territory=change.territory,
+        window=change.window,
+        metric=change.metric,
+        old=change.old,
+        new=change.new,
+        day=localdate(change.at),
+        adjusts=change.adjusts,
+    )
+
+
+def _title_report(
+    chapter: Chapter, results: dict[str, Result], before: dict[str, Result]
+) -> TitleReport:
     title: Title = chapter.title
     return TitleReport(
         slug=title.slug,
@@ -174,6 +214,7 @@ def _title_report(chapter: Chapter, results: dict[str, Result]) -> TitleReport:
         moments=moments_of(
             results.get("moments"), results.get("danmu"), results.get("danmu_comments")
         ),
+        before=before,
     )
 
 

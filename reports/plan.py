@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from engagement.families.registry import RESOURCES
 from engagement.models import Title
-from engagement.query import children_behind, clip, sources_of
+from engagement.query import Change, changes, children_behind, clip, sources_of
 from engagement.scope import OutsideScope, Part, Query, Refused, Scope, Window
 from engagement.settling import settled_until
 from partners.access import scope_for
@@ -25,6 +25,7 @@ from partners.audit import record
 from partners.models import Membership
 from reports.jobs import ring
 from reports.models import LANGUAGES, Bundle, Job, Run
+from reports.render.document import days_before
 
 EXIT = "export"
 MOST_WAITING = 20
@@ -163,6 +164,51 @@ def content(scope: Scope, window: Window) -> list[Chapter]:
         if queries:
             chapters.append(Chapter(title, tuple(queries)))
     return chapters
+
+
+COMPARED = ("viewing", "retention", "moments", "danmu", "discussion", "sharing")
+"""The resources that a report tells against the days before."""
+
+
+def content_before(scope: Scope, chapters: Iterable[Chapter], window: Window) -> list[Chapter]:
+    """What the chapters are compared with: the same resources over as many days before.
+
+    Clipped to what is granted there; a title of which that is nothing is left out.
+    """
+    before = days_before(window)
+    if before is None:
+        return []
+    found = []
+    for chapter in chapters:
+        queries = [
+            clipped
+            for resource in (q.resource for q in chapter.queries if q.resource in COMPARED)
+            if (clipped := clip(Query(chapter.title.pk, resource, before), scope)) is not None
+        ]
+        if queries:
+            found.append(Chapter(chapter.title, tuple(queries)))
+    return found
+
+
+def restated_before(
+    scope: Scope, chapters: Iterable[Chapter], window: Window
+) -> list[tuple[Change, Covered]]:
+    """The numbers of the days before that have changed since they settled, and under which tuple
+    each is told. Of the families that the chapters hold, oldest first.
+    """
+    before = days_before(window)
+    if before is None:
+        return []
+    held = {(c.title.pk, RESOURCES[q.resource].family) for c in chapters for q in c.queries}
+    found = [
+        change
+        for change in changes(scope, {title for title, _ in held})
+        if (change.title_id, change.family) in held and change.window.common(before) is not None
+    ]
+    return [
+        (c, Covered(c.title_id, c.family, Part(c.territory, c.window)))
+        for c in sorted(found, key=lambda c: (c.title_id, c.window, c.family, c.at))
+    ]
 
 
 def tuples_of(chapters: Iterable[Chapter], scope: Scope) -> list[Covered]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from engagement.families import Result
 from engagement.scope import Window
@@ -47,6 +47,8 @@ class TitleReport:
     territories: tuple[str, ...]
     results: Mapping[str, Result] = field(default_factory=dict)
     moments: tuple[Moment, ...] = ()
+    before: Mapping[str, Result] = field(default_factory=dict)
+    """The results over the days before, by resource name: those that a report is compared by."""
 
     def name(self, language: str) -> str:
         """The name in the reader's language, else in the other."""
@@ -57,6 +59,32 @@ class TitleReport:
 
 
 @dataclass(frozen=True)
+class Restated:
+    """A settled number of the days before that has changed since. `adjusts`: of a closed month,
+    whose own number stays."""
+
+    slug: str  # of its title
+    family: str
+    territory: str
+    window: Window
+    metric: str
+    old: int | None
+    new: int | None
+    day: date  # on which it changed
+    adjusts: bool = False
+
+
+def days_before(window: Window) -> Window | None:
+    """As many days, up to where the window begins: what a report is compared with.
+
+    None where no calendar reaches that far.
+    """
+    if (window.since - date.min).days < window.days:
+        return None
+    return Window(window.since - timedelta(days=window.days), window.since)
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything one bundle says to one recipient."""
 
@@ -64,7 +92,7 @@ class Report:
     portal_name: str
     partner_name: str
     recipient_name: str
-    language: str  # "zh-hans" or "en"
+    language: str  # one of REPORT_LANGUAGES
     window: Window
     data_through: date | None
     sample: bool
@@ -73,6 +101,7 @@ class Report:
     created_at: datetime  # aware
     formats: tuple[str, ...] = ()  # beside the CSVs: any of FORMATS
     paper: str = "a4"  # one of PAPERS
+    changes: tuple[Restated, ...] = ()
 
     @property
     def as_of(self) -> datetime:

@@ -66,7 +66,10 @@ def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued
         for title, territory in ((cast.film.pk, "*"), (cast.shared.pk, "CN"))
         for family in (*FAMILIES, "danmu|retention")
     }
-    assert {(s["from"], s["until"]) for s in bundle.scope} == {("2026-01-01", "2026-01-11")}
+    assert {(s["from"], s["until"]) for s in bundle.scope} == {
+        ("2026-01-01", "2026-01-11"),
+        ("2025-12-22", "2026-01-01"),  # the days before, which it is compared with
+    }
     assert not [n for n in archive.namelist() if str(CANARY).encode() in archive.read(n)]
 
 

@@ -331,6 +331,9 @@ CELERY_TASK_TIME_LIMIT = 600  # its process is killed, and the sweep takes the b
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_000_000  # KiB; a child beyond it ends after its task
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=30)  # a dead worker is noticed then
 JOB_RING_SECONDS = env.int("JOB_RING_SECONDS", default=30)  # what waits is rung for this often
+# Bundles of one partner that are made at once: keep it below the number of workers, so that one is
+# always left for the others.
+BUNDLES_AT_ONCE = env.int("BUNDLES_AT_ONCE", default=1)
 JOB_BACKOFF_SECONDS = env.int("JOB_BACKOFF_SECONDS", default=5)
 KEEP_BUNDLES_DAYS = env.int("KEEP_BUNDLES_DAYS", default=30)
 REMIND_DAYS = sorted({int(d) for d in env.list("REMIND_DAYS", default=["60", "30", "7"])})

@@ -99,7 +99,7 @@ class BundleAdmin(JobAdmin):
     def covered(self, bundle: Bundle) -> str:
         return _titles(bundle.titles)
 
-    actions = ("try_again",)
+    actions = ("try_again", "cancel")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reports.change_bundle")
@@ -120,6 +120,22 @@ class BundleAdmin(JobAdmin):
                 )
         told = ngettext("%d bundle is queued again.", "%d bundles are queued again.", restarted)
         self.message_user(request, told % restarted, messages.SUCCESS)
+
+    @admin.action(description=_("Cancel bundles that are not made yet"), permissions=["retry"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Bundle]) -> None:
+        cancelled = 0
+        for bundle in queryset.select_related("partner"):
+            if jobs.cancel(bundle.pk):
+                cancelled += 1
+                record(
+                    "bundle.cancelled",
+                    actor=staff(request),
+                    partner=bundle.partner,
+                    target=bundle.pk,
+                    request=request,
+                )
+        told = ngettext("%d bundle is cancelled.", "%d bundles are cancelled.", cancelled)
+        self.message_user(request, told % cancelled, messages.SUCCESS)
 
     @admin.display(description=_("artefact"))
     def file(self, bundle: Bundle) -> str:

@@ -46,6 +46,8 @@ from reports.render.document import Report, Restated, TitleReport
 log = logging.getLogger(__name__)
 
 TRIES_WITHIN = timedelta(hours=6)
+TRIES_OF_A_FAULT = 3
+"""What fails as itself, not for the database's or the disk's sake, fails again: then it is over."""
 NUMBERS_WITHIN = timedelta(days=2)
 """How long a scheduled bundle waits for a week whose numbers come in late."""
 
@@ -75,19 +77,35 @@ class _Plan:
     tuples: list[Covered]
 
 
+def build_next() -> bool:
+    """Make the bundle whose turn it is, and ring for what was passed over meanwhile.
+
+    Returns whether this call finished one.
+    """
+    claim = jobs.claim_next()
+    if claim is None:
+        return False
+    try:
+        return _build(claim)
+    finally:
+        jobs.ring_for_next()
+
+
 def build(bundle_id: UUID) -> bool:
     """Make the bundle if it is due and nobody else does. Safe to call any number of times.
 
     Returns whether this call finished it.
     """
     claim = jobs.claim(Bundle, bundle_id)
-    if claim is None:
-        return False
+    return claim is not None and _build(claim)
+
+
+def _build(claim: Claim) -> bool:
     with jobs.held(claim):
         try:
             return _make(claim)
         except jobs.LeaseLost:
-            log.warning("bundle %s: another attempt owns it", bundle_id)
+            log.warning("bundle %s: cancelled, or another attempt owns it", claim.id)
         except Failed as failed:
             _fail(claim, failed)
         except SoftTimeLimitExceeded:
@@ -97,8 +115,8 @@ def build(bundle_id: UUID) -> bool:
         except (DatabaseError, OSError) as problem:
             _try_again(claim, f"{type(problem).__name__}: {problem}")
         except Exception as problem:
-            log.exception("bundle %s", bundle_id)
-            _fail(claim, Failed(Failure.BROKEN, f"{type(problem).__name__}: {problem}"))
+            log.exception("bundle %s", claim.id)
+            _try_again(claim, f"{type(problem).__name__}: {problem}", tries=TRIES_OF_A_FAULT)
     return False
 
 
@@ -272,10 +290,11 @@ def _fail(claim: Claim, failed: Failed) -> None:
         Bundle.objects.filter(pk=claim.id).update(step="", progress=0)
 
 
-def _try_again(claim: Claim, problem: str) -> None:
+def _try_again(claim: Claim, problem: str, *, tries: int | None = None) -> None:
     log.warning("bundle %s: %s", claim.id, problem)
     with _own_transaction():
-        if not jobs.retry(
+        is_over = tries is not None and claim.attempt >= tries
+        if is_over or not jobs.retry(
             claim,
             failure=Failure.TROUBLE,
             problem=problem,
@@ -289,9 +308,10 @@ def _say(claim: Claim, step: str, progress: int) -> None:
     """Tell whoever watches how far it is; stops an attempt that has lost its lease."""
     claim.check()
     with acting_as(WORKER):
-        Bundle.objects.filter(pk=claim.id, attempts=claim.attempt).update(
-            step=step, progress=progress
-        )
+        if not Bundle.objects.filter(
+            pk=claim.id, attempts=claim.attempt, state=Job.State.RUNNING
+        ).update(step=step, progress=progress):
+            raise jobs.LeaseLost
 
 
 def _load(claim: Claim) -> Bundle:

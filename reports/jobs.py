@@ -40,11 +40,67 @@ _CLAIM = """
 UPDATE {table}
 SET state = 'running',
     attempts = attempts + 1,
+    claimed_at = clock_timestamp(),
     lease_until = clock_timestamp() + %(lease)s
 WHERE id = %(id)s
   AND state = 'queued'
   AND due_at <= clock_timestamp()
 RETURNING attempts
+"""
+
+# Whose turn it is: the partner that was served longest ago, and of that its oldest bundle. One
+# that has as many at work as it may is passed over. Both counts are read by an index.
+_CLAIM_NEXT = """
+WITH served AS (
+    SELECT partner_id, max(claimed_at) AS at
+    FROM reports_bundle
+    WHERE claimed_at > clock_timestamp() - interval '1 day'
+    GROUP BY partner_id
+),
+busy AS (
+    SELECT partner_id, count(*) AS at_work
+    FROM reports_bundle
+    WHERE state = 'running'
+    GROUP BY partner_id
+),
+next AS (
+    SELECT bundle.id
+    FROM reports_bundle AS bundle
+    LEFT JOIN served USING (partner_id)
+    LEFT JOIN busy USING (partner_id)
+    WHERE bundle.state = 'queued'
+      AND bundle.due_at <= clock_timestamp()
+      AND coalesce(busy.at_work, 0) < %(at_once)s
+    ORDER BY served.at NULLS FIRST, bundle.due_at, bundle.id
+    LIMIT 1
+    FOR UPDATE OF bundle SKIP LOCKED
+)
+UPDATE reports_bundle AS bundle
+SET state = 'running',
+    attempts = attempts + 1,
+    claimed_at = clock_timestamp(),
+    lease_until = clock_timestamp() + %(lease)s
+FROM next
+WHERE bundle.id = next.id
+RETURNING bundle.id, bundle.attempts
+"""
+
+_WAITS = """
+SELECT id FROM reports_bundle
+WHERE state = 'queued' AND due_at <= clock_timestamp()
+ORDER BY due_at LIMIT 1
+"""
+
+_CANCEL = """
+UPDATE reports_bundle
+SET state = 'cancelled',
+    failure = 'withdrawn',
+    step = '',
+    progress = 0,
+    lease_until = NULL,
+    done_at = clock_timestamp()
+WHERE id = %(id)s
+  AND state IN ('queued', 'running')
 """
 
 _RENEW = """
@@ -199,6 +255,29 @@ def claim(model: type[Job], job_id: UUID) -> Claim | None:
     return Claim(model, job_id, row[0]) if row else None
 
 
+def claim_next() -> Claim | None:
+    """Take the bundle whose turn it is; None where none is due, or all that are must wait.
+
+    A bell names a bundle, but whoever hears it takes the fairest: what one partner has queued
+    stands behind its own, not before another's.
+    """
+    values = {"lease": lease(), "at_once": settings.BUNDLES_AT_ONCE}
+    with acting_as(WORKER), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reports: whose turn it is'))")
+        cursor.execute(_CLAIM_NEXT, values)
+        row = cursor.fetchone()
+    return Claim(Bundle, *row) if row else None
+
+
+def ring_for_next() -> None:
+    """After a bundle has ended, by whatever end: one may wait that was passed over for it."""
+    with acting_as(WORKER), connection.cursor() as cursor:
+        cursor.execute(_WAITS)
+        row = cursor.fetchone()
+    if row:
+        _ring_now(TASKS[Bundle], row[0])
+
+
 @contextmanager
 def held(claim: Claim) -> Iterator[Claim]:
     """Keep the lease of a claim for the length of a block, from a thread of its own."""
@@ -258,6 +337,16 @@ def restart(bundle_id: UUID) -> bool:
     if restarted:
         ring(Bundle, bundle_id)
     return restarted
+
+
+def cancel(bundle_id: UUID) -> bool:
+    """End a bundle that waits or is being made, in the open transaction; its worker finds out.
+
+    False where it is neither.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CANCEL, {"id": bundle_id})
+        return bool(cursor.rowcount == 1)
 
 
 def backoff(attempt: int) -> timedelta:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -23,11 +24,13 @@ from engagement.settling import settled_until
 from partners.access import scope_for
 from partners.audit import record
 from partners.models import Membership
-from reports.jobs import ring
+from reports.jobs import cancel, ring
 from reports.models import LANGUAGES, Bundle, Job, Run
 from reports.render.document import days_before
 
 EXIT = "export"
+ORDERING = (Membership.Role.OWNER, Membership.Role.ANALYST)
+"""Who asks for bundles; a viewer receives them."""
 MOST_WAITING = 20
 """Of one partner, asked for by its members: workers take bundles in turn, whoever's they are."""
 
@@ -128,6 +131,28 @@ def ask_bundle(
         )
     ring(Bundle, bundle.pk)
     return bundle
+
+
+@transaction.atomic
+def cancel_bundle(
+    *, membership: Membership, bundle: Bundle, request: HttpRequest | None = None
+) -> bool:
+    """Stop a bundle of the member's own that waits or is being made. False where it is over.
+
+    Raises Refused for somebody else's, and for who may not ask for any.
+    """
+    if bundle.recipient_id != membership.pk or membership.role not in ORDERING:
+        raise Refused
+    if not cancel(bundle.pk):
+        return False
+    record(
+        "bundle.cancelled",
+        actor=membership.user,
+        partner=membership.partner,
+        target=bundle.pk,
+        request=request,
+    )
+    return True
 
 
 def _waiting_of(membership: Membership) -> int:

@@ -25,7 +25,7 @@ from portal.reads import list_read
 from portal.web.doors import may_order
 from reports.downloads import bundle_for, bundles_of, is_downloadable
 from reports.models import Bundle, Schedule
-from reports.plan import CannotAsk, ask_bundle
+from reports.plan import CannotAsk, ask_bundle, cancel_bundle
 from reports.schedules import next_due, schedules_of
 
 
@@ -76,6 +76,21 @@ class OneBundle(PartnerView):
         membership = self.membership(request)
         bundle = bundle_for(membership, id)
         list_read(request._request, membership, f"bundles/{bundle.pk}")
+        return Response(bundle_json(membership, bundle))
+
+    @extend_schema(
+        operation_id="bundles_cancel",
+        responses=BundleShape,
+        summary="Cancel a bundle that waits or is being made",
+    )
+    def delete(self, request: Request, partner: str, id: UUID) -> Response:
+        membership = self.membership(request)
+        bundle = bundle_for(membership, id)
+        if not _may_ask(membership):
+            raise ExportNotGranted
+        if not cancel_bundle(membership=membership, bundle=bundle, request=request._request):
+            raise BadParameter("the bundle is not being made (any more)")
+        bundle.refresh_from_db()
         return Response(bundle_json(membership, bundle))
 
 

@@ -35,6 +35,18 @@ def count(number: float | None) -> str:
 
 
 @register.filter
+def step_said(step: str) -> str:
+    """What is being done to a bundle now."""
+    said = {
+        "reading": gettext("reading the numbers"),
+        "rendering": gettext("setting the pages"),
+        "stamping": gettext("making your copy"),
+        "storing": gettext("storing the file"),
+    }
+    return said.get(step, "")
+
+
+@register.filter
 def exact(number: float | None) -> str:
     return wording.exact(number)
 

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from engagement.models import Title
 from engagement.scope import Scope, Window
@@ -24,8 +24,8 @@ from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
 from reports.downloads import bundle_for, bundles_of, is_downloadable
-from reports.models import LANGUAGES, Bundle
-from reports.plan import EXIT, CannotAsk, ask_bundle
+from reports.models import LANGUAGES, Bundle, Job
+from reports.plan import EXIT, CannotAsk, ask_bundle, cancel_bundle
 from reports.schedules import next_due, schedules_of
 
 BUNDLES_A_PAGE = 20
@@ -117,6 +117,18 @@ def progress(request: HttpRequest, membership: Membership, id: UUID) -> HttpResp
 
 
 @partner_page
+@require_POST
+def cancel(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    """Stop a bundle that is still being made."""
+    bundle = bundle_for(membership, id)
+    if cancel_bundle(membership=membership, bundle=bundle, request=request):
+        messages.success(request, _("The bundle is cancelled."))
+    else:
+        messages.info(request, _("There was nothing left to cancel."))
+    return redirect("report", partner=membership.partner.slug, id=bundle.pk)
+
+
+@partner_page
 @require_GET
 def download(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponseBase:
     return bundle_response(request, membership, id)
@@ -143,6 +155,9 @@ def described(membership: Membership, bundles: Any) -> list[dict[str, Any]]:
             "window": Window(bundle.from_day, bundle.until),
             "downloadable": is_downloadable(bundle),
             "own": bundle.recipient_id == membership.pk,
+            "cancellable": bundle.recipient_id == membership.pk
+            and bundle.state in (Job.State.QUEUED, Job.State.RUNNING)
+            and may_order(membership),
         }
         for bundle in bundles
     ]

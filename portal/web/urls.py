@@ -38,6 +38,7 @@ urlpatterns = [
     path(_SCHEDULE + "<uuid:id>/delete/", schedules.delete, name="schedule-delete"),
     path(_REPORTS + "<uuid:id>/", reports.report, name="report"),
     path(_REPORTS + "<uuid:id>/progress/", reports.progress, name="report-progress"),
+    path(_REPORTS + "<uuid:id>/cancel/", reports.cancel, name="report-cancel"),
     path(_REPORTS + "<uuid:id>/download/", reports.download, name="download"),
     path(_TEAM, team.team, name="team"),
     path(_TEAM + "invite/", team.invite, name="team-invite"),

@@ -57,6 +57,7 @@ class Bundle(Job):
         indexes = [
             models.Index(fields=["due_at"], condition=IS_OPEN, name="bundle_open"),
             models.Index(fields=["recipient", "-made_at"], name="bundle_of_recipient"),
+            models.Index(fields=["-claimed_at"], name="bundle_begun"),
         ]
         constraints = [
             models.UniqueConstraint(

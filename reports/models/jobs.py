@@ -25,7 +25,7 @@ class Job(models.Model):
         SENDING = "sending", _("sending")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("cancelled: access changed")
+        CANCELLED = "cancelled", _("cancelled")
         UNKNOWN = "unknown", _("unknown: may have been sent")
         BOUNCED = "bounced", _("bounced: came back")
 
@@ -38,6 +38,7 @@ class Job(models.Model):
         BROKEN = "broken", _("It could not be made. Please ask the platform.")
         REJECTED = "rejected", _("The mail server refused the message.")
         UNCERTAIN = "uncertain", _("The mail may or may not have arrived; it is not sent again.")
+        WITHDRAWN = "withdrawn", _("Cancelled by whoever may.")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     partner = models.ForeignKey(
@@ -49,6 +50,7 @@ class Job(models.Model):
     ring_at = models.DateTimeField(
         _("rung again"), db_default=Now() + Value(timedelta(seconds=5)), editable=False
     )
+    claimed_at = models.DateTimeField(_("last begun"), null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     leases_lost = models.PositiveSmallIntegerField(_("workers lost"), default=0)
     failure = models.CharField(_("reason"), max_length=16, choices=Failure.choices, blank=True)

@@ -55,7 +55,8 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 TAKES_NOTHING = {
     # reads, and files that are authorised at each use
     "numbers.read", "list.read", "export.csv", "bundle.asked", "bundle.downloaded", "bundle.cut",
-    "bundle.mailed", "mail.failed", "bundle.purged", "bundle.restarted", "grant.reminded",
+    "bundle.mailed", "mail.failed", "bundle.purged", "bundle.restarted", "bundle.cancelled",
+    "grant.reminded",
     "access_request.mailed",
     # each sending is authorised anew
     "schedule.made", "schedule.changed", "schedule.paused", "schedule.resumed", "schedule.deleted",

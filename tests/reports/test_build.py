@@ -194,20 +194,6 @@ def test_a_full_disk_is_tried_again_and_leaves_no_partial_file(
     assert build(bundle.pk)
 
 
-def test_a_program_error_is_broken_for_good_and_says_so(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError("a bug")
-
-    monkeypatch.setattr("reports.build.render_bundle", fail)
-    bundle = ask(cast.alice, cast.film)
-    assert not build(bundle.pk)
-    bundle.refresh_from_db()
-    assert (bundle.state, bundle.failure) == ("failed", "broken")
-    assert bundle.problem == "ZeroDivisionError: a bug"
-
-
 def test_a_bundle_that_takes_too_long_has_failed_in_words(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,8 @@ from django.test import RequestFactory
 from engagement.scope import Window
 from reports.build import build
 from reports.plan import ask_bundle
-from reports.render.bundle import Bundle, File
+from reports.render.bundle import Bundle
+from reports.render.zipping import File
 from tests.cast import DAY, DAYS, Cast, make_cast
 from tests.conftest import SignedIn
 

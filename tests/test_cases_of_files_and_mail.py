@@ -28,7 +28,7 @@ from reports.deliver import send
 from reports.models import Bundle, Delivery, Schedule
 from reports.plan import ask_bundle
 from reports.render.bundle import Bundle as Rendered
-from reports.render.bundle import File
+from reports.render.zipping import File
 from tests.background import Broker, Mailbox
 from tests.cast import CANARY, DAY, DAYS, Cast, write_facts
 from tests.conftest import SignedIn

@@ -22,7 +22,7 @@ from reports.deliver import send
 from reports.models import Bundle, Delivery
 from reports.plan import ask_bundle
 from reports.render.bundle import Bundle as Rendered
-from reports.render.bundle import File
+from reports.render.zipping import File
 from tests.background import Mailbox
 from tests.cast import DAY, DAYS, Cast
 from tests.conftest import SignedIn

@@ -1,4 +1,4 @@
-"""One zip for one recipient: the PDF, a CSV for each resource, and what they are.
+"""One zip for one recipient: the PDF, its tables as CSV and as else was wished, what they are.
 
 The same report gives the same bytes. Member names are made here, from nothing but a-z, 0-9 and
 hyphens, so that no name of a title can climb out of a folder or stand twice.
@@ -6,37 +6,24 @@ hyphens, so that no name of a title can climb out of a folder or stand twice.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import re
-import unicodedata
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
 from typing import Any
 
-from engagement.families import METRIC_VERSION, Column, Result
-from reports.render.csv import ENCODING, RULE, to_csv
-from reports.render.document import Report, TitleReport
+from reports.render.csv import to_csv
+from reports.render.descriptors import MANIFEST, PACKAGE, REPORT, Table, descriptors, readdressed
+from reports.render.document import Report
+from reports.render.parquet import to_parquet
 from reports.render.pdf import render_pdf
+from reports.render.xlsx import LONGEST_NAME, Sheet, to_xlsx
+from reports.render.zipping import File, rezipped, zipped
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; the bundle's date is in the manifest
-_MODE = 0o100644 << 16
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
-_LONGEST_NAME = 60
-
-
-@dataclass(frozen=True)
-class File:
-    """One member of a bundle, or the bundle itself."""
-
-    name: str
-    content: bytes
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
+_LONGEST_FOLDER = 60
 
 
 @dataclass(frozen=True)
@@ -47,179 +34,107 @@ class Bundle:
     members: tuple[File, ...]
 
 
-@dataclass(frozen=True)
-class _Table:
-    path: str
-    title: TitleReport
-    result: Result
-    file: File
-
-
 def build_bundle(report: Report, scope: Mapping[str, Any] | list[Any]) -> Bundle:
     """Renders everything and zips it. `scope` is what may be seen, as JSON, for the manifest."""
     tables = _tables(report)
-    members = [File("report.pdf", render_pdf(report)), *(t.file for t in tables)]
-    members.append(File("datapackage.json", _json(_datapackage(report, tables))))
-    members.append(File("manifest.json", _json(_manifest(report, scope, tables, members))))
-    return Bundle(File(f"{report.bundle_id}.zip", zipped(members)), tuple(members))
+    files = [File(REPORT, render_pdf(report)), *(t.csv for t in tables)]
+    if "parquet" in report.formats:
+        files += [_parquet(report, table) for table in tables]
+    if "xlsx" in report.formats:
+        files.append(_workbook(report, tables))
+    members = (*files, *descriptors(report, scope, tables, files))
+    return Bundle(File(f"{report.bundle_id}.zip", zipped(members)), members)
 
 
-def zipped(members: Iterable[File]) -> bytes:
-    """The members as a zip: fixed dates and modes, the PDF stored (it is compressed already).
-
-    Raises ValueError where two members have one name, or names that one disk takes for one.
+def addressed(
+    bundle: bytes, pdf: bytes, *, bundle_id: str, recipient: str, made: datetime
+) -> bytes:
+    """The zip of a bundle of the same content for somebody else: their PDF, named to them in both
+    descriptors. The tables are copied as they lie in it.
     """
-    out = io.BytesIO()
-    seen: set[str] = set()
-    with zipfile.ZipFile(out, "w") as archive:
-        for member in members:
-            key = unicodedata.normalize("NFC", member.name).casefold()
-            if key in seen:
-                raise ValueError(f"two files called {member.name}")
-            seen.add(key)
-            info = zipfile.ZipInfo(member.name, _EPOCH)
-            info.create_system = 3
-            info.external_attr = _MODE
-            stored = member.name.endswith(".pdf")
-            info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-            archive.writestr(info, member.content, compresslevel=None if stored else 6)
-    return out.getvalue()
+    with zipfile.ZipFile(BytesIO(bundle)) as archive:
+        package, manifest = archive.read(PACKAGE), archive.read(MANIFEST)
+    report = File(REPORT, pdf)
+    told = readdressed(
+        package, manifest, report, bundle_id=bundle_id, recipient=recipient, made=made
+    )
+    return rezipped(bundle, [report, *told])
 
 
 def folder_names(slugs: Iterable[str]) -> list[str]:
     """A safe folder name for each slug, in order, no two alike on any disk."""
-    names: list[str] = []
+    names = []
     for number, slug in enumerate(slugs, 1):
-        name = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:_LONGEST_NAME].strip("-")
-        if not name or name in _RESERVED:
-            name = f"title-{number}"
-        unique, again = name, 2
-        while unique in names:
-            unique, again = f"{name}-{again}", again + 1
-        names.append(unique)
-    return names
+        name = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:_LONGEST_FOLDER].strip("-")
+        names.append(f"title-{number}" if not name or name in _RESERVED else name)
+    return _unlike(names, _LONGEST_FOLDER + 3)
 
 
-def _tables(report: Report) -> list[_Table]:
+def _unlike(names: Iterable[str], longest: int) -> list[str]:
+    """The names in order, cut to a length, a number behind those that are there already."""
+    unlike: list[str] = []
+    for name in names:
+        unique, again = name[:longest], 2
+        while unique in unlike:
+            mark = f"-{again}"
+            unique, again = name[: longest - len(mark)] + mark, again + 1
+        unlike.append(unique)
+    return unlike
+
+
+def _tables(report: Report) -> list[Table]:
     tables = []
     folders = folder_names(t.slug for t in report.titles)
     for folder, title in zip(folders, report.titles, strict=True):
         for name, result in title.results.items():
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(f"no file can be made of a resource called {name!r}")
-            path = f"data/{folder}/{name}.csv"
-            tables.append(_Table(path, title, result, File(path, to_csv(result))))
+            stem = f"data/{folder}/{name}"
+            tables.append(Table(stem, title, result, File(f"{stem}.csv", to_csv(result))))
     return tables
 
 
-def _datapackage(report: Report, tables: list[_Table]) -> dict[str, Any]:
-    """Frictionless Data Package v1, profile tabular-data-package."""
-    return {
-        "profile": "tabular-data-package",
-        "name": f"dailies-{_package_name(report.bundle_id)}",
-        "title": f"{report.portal_name} · {report.partner_name}",
-        "id": report.bundle_id,
-        "created": report.created_at.isoformat(timespec="seconds"),
-        "formulas": RULE,
-        "resources": [
-            {
-                "profile": "tabular-data-resource",
-                "name": t.path.removeprefix("data/").removesuffix(".csv").replace("/", "."),
-                "path": t.path,
-                "title": f"{t.title.name('en')} · {t.result.resource.name}",
-                "title_zh": f"{t.title.name('zh-hans')} · {t.result.resource.name}",
-                "format": "csv",
-                "mediatype": "text/csv",
-                "encoding": ENCODING,
-                "bytes": len(t.file.content),
-                "hash": f"sha256:{t.file.sha256}",
-                "dialect": {"delimiter": ",", "lineTerminator": "\r\n", "doubleQuote": True},
-                "schema": {
-                    "fields": [_field(c) for c in t.result.resource.columns],
-                    "missingValues": [""],
-                },
-            }
-            for t in tables
-        ],
-    }
-
-
-def _field(column: Column) -> dict[str, Any]:
-    field: dict[str, Any] = {
-        "name": column.name,
-        "type": column.type,
-        "title": column.title.get("en", column.name),
-        "title_zh": column.title.get("zh", column.name),
-        "description": column.definition.get("en", ""),
-        "description_zh": column.definition.get("zh", ""),
-    }
-    if column.unit:
-        field["unit"] = column.unit
-    return field
-
-
-def _package_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _manifest(
-    report: Report,
-    scope: Mapping[str, Any] | list[Any],
-    tables: list[_Table],
-    members: list[File],
-) -> dict[str, Any]:
-    by_path = {t.path: t for t in tables}
-    families = sorted({t.result.resource.family for t in tables})
-    return {
-        "bundle": report.bundle_id,
+def _parquet(report: Report, table: Table) -> File:
+    about = {
         "portal": report.portal_name,
         "partner": report.partner_name,
-        "recipient": report.recipient_name,
-        "language": report.language,
-        "sample": report.sample,
-        "created": report.created_at.isoformat(timespec="seconds"),
-        "scope": scope,
-        "window": {
-            "from": report.window.since.isoformat(),
-            "until": report.window.until.isoformat(),
-        },
-        "data_through": report.data_through.isoformat() if report.data_through else None,
-        "releases": list(report.releases),
-        "metric_versions": dict.fromkeys(families, METRIC_VERSION),
-        "titles": [
-            {"slug": t.slug, "name_zh": t.name_zh, "name_en": t.name_en} for t in report.titles
-        ],
-        "formulas": RULE,
-        "files": [
-            {
-                "path": m.name,
-                "bytes": len(m.content),
-                "sha256": m.sha256,
-                **(_about(by_path[m.name]) if m.name in by_path else {}),
-            }
-            for m in members
-        ],
-    }
-
-
-def _about(table: _Table) -> dict[str, Any]:
-    result = table.result
-    return {
         "title": table.title.slug,
-        "family": result.resource.family,
-        "rows": len(result),
-        "hidden_cells": result.hidden_cells,
-        "notes": list(result.notes),
-        "answered": [
-            {
-                "territory": p.territory,
-                "from": p.window.since.isoformat(),
-                "until": p.window.until.isoformat(),
-            }
-            for p in result.answered
-        ],
+        "title_name": table.title.name("en"),
+        "title_name_zh": table.title.name("zh-hans"),
+        "from": report.window.since.isoformat(),
+        "until": report.window.until.isoformat(),
     }
+    return File(f"{table.stem}.parquet", to_parquet(table.result, about))
 
 
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+def _workbook(report: Report, tables: Sequence[Table]) -> File:
+    window = report.window
+    about = [f"{report.portal_name} · {report.partner_name}", f"[{window.since}, {window.until})"]
+    if report.sample:
+        about.append("示例数据 Sample data")
+    names = _sheet_names([t.stem for t in tables])
+    sheets = [
+        Sheet(name, _both_names(table), table.result)
+        for name, table in zip(names, tables, strict=True)
+    ]
+    book = to_xlsx(
+        sheets,
+        portal=report.portal_name,
+        partner=report.partner_name,
+        about=about,
+        as_of=report.as_of,
+    )
+    return File("data.xlsx", book)
+
+
+def _sheet_names(stems: Sequence[str]) -> list[str]:
+    """Of data/folder/resource: as much of each folder as leaves room for every resource's name."""
+    parts = [stem.split("/")[1:] for stem in stems]
+    room = LONGEST_NAME - 1 - max((len(resource) for _, resource in parts), default=0)
+    folders = list(dict.fromkeys(folder for folder, _ in parts))
+    short = dict(zip(folders, _unlike(folders, room), strict=True))
+    return [f"{short[folder]}.{resource}" for folder, resource in parts]
+
+
+def _both_names(table: Table) -> str:
+    return " · ".join(dict.fromkeys(table.title.name(key) for key in ("zh-hans", "en")))

@@ -17,7 +17,7 @@ from reports.build import build
 from reports.models import Bundle
 from reports.plan import ask_bundle
 from reports.render.bundle import Bundle as Rendered
-from reports.render.bundle import File
+from reports.render.zipping import File
 from tests.cast import Cast
 from tests.conftest import SignedIn
 from tests.portal.test_tokens import WHOLE

@@ -8,11 +8,13 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from engagement.families import METRIC_VERSION
-from reports.render.bundle import Bundle, File, build_bundle, folder_names, zipped
+from reports.render.bundle import Bundle, addressed, build_bundle, folder_names
+from reports.render.zipping import File, rezipped, zipped
 from tests.reports import film
 from tests.reports.conftest import SCOPE
 
@@ -62,8 +64,9 @@ def test_the_manifest_names_the_hash_of_every_other_file(chinese: Bundle) -> Non
 def test_the_datapackage_describes_every_column_in_both_languages(chinese: Bundle) -> None:
     archive = read(chinese)
     package = json.loads(archive.read("datapackage.json"))
-    assert package["profile"] == "tabular-data-package"
-    for resource in package["resources"]:
+    assert package["profile"] == "data-package"
+    assert package["resources"][0]["path"] == "report.pdf"
+    for resource in package["resources"][1:]:
         content = archive.read(resource["path"])
         assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
         heading = next(csv.reader(io.StringIO(content.decode(resource["encoding"]))))
@@ -118,3 +121,23 @@ def test_a_name_that_stands_twice_is_refused() -> None:
     """Case 54."""
     with pytest.raises(ValueError, match="two files"):
         zipped([File("a.csv", b"1"), File("A.csv", b"2")])
+
+
+def test_a_bundle_for_another_recipient_is_as_one_made_for_them(chinese: Bundle) -> None:
+    """Only what names them differs; the tables are copied packed."""
+    bundle_id, name, made = "b-2", "王敏", datetime(2024, 11, 23, tzinfo=UTC)
+    pdf = b"%PDF-1.7 stamped"
+    theirs = addressed(chinese.zip.content, pdf, bundle_id=bundle_id, recipient=name, made=made)
+    report = replace(film.REPORT, bundle_id=bundle_id, recipient_name=name, created_at=made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.render.bundle.render_pdf", lambda report: pdf)
+        assert theirs == build_bundle(report, SCOPE).zip.content
+    archive = zipfile.ZipFile(io.BytesIO(theirs))
+    assert archive.testzip() is None
+    assert name in archive.read("manifest.json").decode()
+    assert b"lin@xinghe" not in b"".join(archive.read(n) for n in archive.namelist())
+
+
+def test_nothing_is_put_into_a_zip_that_it_did_not_have(chinese: Bundle) -> None:
+    with pytest.raises(ValueError, match=r"not in the zip: c\.csv"):
+        rezipped(chinese.zip.content, [File("c.csv", b"1")])

@@ -98,7 +98,9 @@ def test_the_descriptor_still_names_every_column_of_every_file() -> None:
     ) as archive:
         package = json.loads(archive.read("datapackage.json"))
         header = archive.read("data/yolo/geography.csv").decode("utf-8-sig").strip().split(",")
-    fields = {r["path"]: [f["name"] for f in r["schema"]["fields"]] for r in package["resources"]}
+    fields = {
+        r["path"]: [f["name"] for f in r["schema"]["fields"]] for r in package["resources"][1:]
+    }
     assert fields["data/yolo/geography.csv"] == header
     assert header == list(RESOURCES["geography"].column_names())
     assert len([name for name in header if name.startswith("survival_")]) == 20

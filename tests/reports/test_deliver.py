@@ -27,7 +27,8 @@ WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 @pytest.fixture(autouse=True)
 def quick(settings: object, storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle's content does not matter here: no PDF is rendered."""
-    from reports.render.bundle import Bundle, File
+    from reports.render.bundle import Bundle
+    from reports.render.zipping import File
 
     monkeypatch.setattr(
         "reports.build.render_bundle",

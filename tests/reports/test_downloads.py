@@ -25,7 +25,7 @@ from reports.downloads import bundle_for, bundles_of, open_bundle, purge
 from reports.models import Bundle
 from reports.plan import ask_bundle
 from reports.render.bundle import Bundle as Rendered
-from reports.render.bundle import File
+from reports.render.zipping import File
 from tests.cast import DAY, DAYS, Cast
 from tests.conftest import SignedIn
 

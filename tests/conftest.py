@@ -49,6 +49,12 @@ def real_data() -> Path:
     return DATA
 
 
+@pytest.fixture(autouse=True)
+def lease_outlives_a_transaction(settings: Settings) -> None:
+    """The thread that renews a lease does not see the row of a test's open transaction."""
+    settings.JOB_LEASE_SECONDS = 900
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Let pytest-django empty the audit trail between tests that commit."""

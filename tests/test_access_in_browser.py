@@ -29,6 +29,7 @@ def sign_in(page: Page, server: LiveServer, user: User) -> None:
 
 def look(page: Page, name: str) -> None:
     """What holds for a page of the admin. With SHOTS=folder a picture is kept."""
+    page.wait_for_load_state()  # in between two pages there is no document
     width = page.evaluate("document.documentElement.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     assert page.faults == [], name  # type: ignore[attr-defined]

@@ -65,10 +65,9 @@ class Walk:
 
 
 def test_an_end_to_end_walk_leaves_one_record_a_step(
-    cast: Cast, mailbox: Mailbox, storage: Path, settings: Settings
+    cast: Cast, mailbox: Mailbox, storage: Path
 ) -> None:
     """Case 80: UTC, who, for which partner, what, from where; no number and no secret."""
-    settings.JOB_LEASE_SECONDS = 600  # nothing renews it inside of the test's transaction
     amy = cast.amy.user
     amy.set_password(PASSWORD)
     amy.save()

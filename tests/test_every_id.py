@@ -123,6 +123,7 @@ OF_THE_SITE = {
 OURS = {
     # name: the permission that it asks for
     "partners_grant_approve": "partners.approve_grant",
+    "partners_consent_approve": "partners.approve_grant",
     "partners_grant_revoke": "partners.change_grant",
     "partners_grant_expiry": "partners.change_grant",
     "partners_partner_invite": "partners.add_invitation",

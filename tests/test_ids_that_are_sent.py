@@ -116,7 +116,9 @@ def test_case_16_what_the_form_does_not_have_changes_nothing(
 def test_case_16_a_schedule_made_before_does_not_keep_what_has_ended(
     cast: Cast, alice: SignedIn
 ) -> None:
-    """Saved with a title and a recipient that it may no longer have, it is not saved again."""
+    """A title that its member may no longer have is not named again; what stays is not theirs to
+    add to, and reaches nobody whose own grants do not hold it.
+    """
     schedule = schedule_of(cast.alice, "Weekly", cast.amy)
     form = {"name": "Weekly", **AT, "recipients": [cast.amy.pk], "titles": [cast.shared.pk]}
     assert alice.post(f"{REPORTS}schedule/{schedule.pk}/", form).status_code == 302
@@ -125,7 +127,7 @@ def test_case_16_a_schedule_made_before_does_not_keep_what_has_ended(
     assert alice.post(f"{REPORTS}schedule/{schedule.pk}/", form).status_code == 200
     with pytest.raises(Refused):
         schedules.edit(
-            membership=cast.alice, schedule_id=schedule.pk, name="x", titles=[cast.shared.pk],
+            membership=cast.alice, schedule_id=schedule.pk, name="x", titles=[cast.foreign.pk],
             weekday=1, hour=1, zone="Asia/Shanghai", language="en", recipients=[cast.amy.pk],
         )  # fmt: skip
     assert row(schedule)["weekday"] == 2

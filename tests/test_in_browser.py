@@ -82,6 +82,7 @@ def check(page: Page, language: str, name: str, known: Collection[str] = ()) -> 
 
     `known` are words beside the usual that stand in Latin letters on a Chinese page too.
     """
+    page.wait_for_load_state()  # in between two pages there is no document
     width = page.evaluate("document.documentElement.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     assert page.faults == [], name  # type: ignore[attr-defined]

@@ -49,6 +49,12 @@ class Bundle(Job):
     )
     releases = models.JSONField(_("releases"), default=list)
     purged_at = models.DateTimeField(_("purged"), null=True, blank=True)
+    opened_at = models.DateTimeField(
+        _("opened"),
+        null=True,
+        blank=True,
+        help_text=_("First looked at or downloaded by its recipient."),
+    )
 
     class Meta:
         verbose_name = _("bundle")
@@ -58,6 +64,9 @@ class Bundle(Job):
             models.Index(fields=["due_at"], condition=IS_OPEN, name="bundle_open"),
             models.Index(fields=["recipient", "-made_at"], name="bundle_of_recipient"),
             models.Index(fields=["-claimed_at"], name="bundle_begun"),
+            models.Index(
+                fields=["done_at"], condition=Q(state="failed"), name="bundle_that_failed"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from functools import reduce
+from operator import or_
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +12,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from reports.models.jobs import IS_OPEN, Job
+
+NOT_ARRIVED = Q(state__in=["failed", "cancelled", "unknown", "bounced"])
+
+_THINGS = ("grant", "request", "bundle", "run")
+_ONE_THING = reduce(
+    or_, (Q(**{f"{name}__isnull": name != thing for name in _THINGS}) for thing in _THINGS)
+)
 
 
 class Delivery(Job):
@@ -48,7 +57,10 @@ class Delivery(Job):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         ordering = ["-made_at"]
-        indexes = [models.Index(fields=["due_at"], condition=IS_OPEN, name="delivery_open")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=IS_OPEN, name="delivery_open"),
+            models.Index(fields=["done_at"], condition=NOT_ARRIVED, name="delivery_that_failed"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["bundle", "recipient", "channel"], name="one_delivery_per_bundle"
@@ -83,6 +95,9 @@ class Notice(Job):
     bundle = models.ForeignKey(
         "reports.Bundle", models.CASCADE, null=True, related_name="+", verbose_name=_("bundle")
     )
+    run = models.ForeignKey(
+        "reports.Run", models.CASCADE, null=True, related_name="+", verbose_name=_("run")
+    )
     key = models.CharField(_("key"), max_length=120)
     message_id = models.CharField(_("Message-ID"), max_length=200, unique=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
@@ -95,9 +110,7 @@ class Notice(Job):
         constraints = [
             models.UniqueConstraint(fields=["user", "key"], name="each_notice_once"),
             models.CheckConstraint(
-                condition=Q(grant__isnull=False, request__isnull=True, bundle__isnull=True)
-                | Q(grant__isnull=True, request__isnull=False, bundle__isnull=True)
-                | Q(grant__isnull=True, request__isnull=True, bundle__isnull=False),
+                condition=_ONE_THING,
                 name="notice_is_of_one_thing",
             ),
         ]
@@ -108,7 +121,7 @@ class Notice(Job):
     @property
     def about(self) -> uuid.UUID | None:
         """What the audit trail names as the target of its mail."""
-        return self.grant_id or self.request_id or self.bundle_id
+        return self.grant_id or self.request_id or self.bundle_id or self.run_id
 
 
 class ReportPassword(models.Model):

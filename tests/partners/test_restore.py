@@ -56,10 +56,12 @@ TAKES_NOTHING = {
     # reads, and files that are authorised at each use
     "numbers.read", "list.read", "export.csv", "bundle.asked", "bundle.downloaded", "bundle.cut",
     "bundle.mailed", "mail.failed", "bundle.purged", "bundle.restarted", "bundle.cancelled",
+    "bundle.resent", "mail.bounced", "report_failure.mailed",
     "grant.reminded",
     "access_request.mailed",
     # each sending is authorised anew
     "schedule.made", "schedule.changed", "schedule.paused", "schedule.resumed", "schedule.deleted",
+    "schedule.left",
     # proposals: a second person decides about what they see
     "grant.made", "grant.proposed", "grant.changed", "grant_batch.made", "role.proposed",
     "access_request.made", "access_request.withdrawn", "access_request.declined",

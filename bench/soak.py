@@ -19,6 +19,7 @@ LONG = {
     "TIMING_SAMPLES": "500",
 }  # writes of each writer, tries of an answer
 MUTANTS = [f"tests/mutants/{name}.py" for name in ("views", "policies", "code", "doors")]
+PACKING = {"PACKING": "200,20"}  # bundles, of so many partners
 RANDOM = ["tests/engagement", "tests/reports/test_csv.py"]
 KILLS = [
     "tests/engagement/test_killed.py",
@@ -38,6 +39,7 @@ def main() -> int:
     failed |= _pytest(["-s", "-n", "2", "tests/test_oracle.py"], environment | ORACLE)
     failed |= _pytest(["-s", *WALLS], environment | LONG)
     failed |= _pytest(["-s", "-n", "2", *MUTANTS], environment)
+    failed |= _pytest(["-s", "tests/reports/test_packing.py"], environment | PACKING)
     for number in range(arguments.rounds):
         print(f"kills, round {number + 1} of {arguments.rounds}", flush=True)
         failed |= _pytest(KILLS, environment)

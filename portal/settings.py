@@ -335,6 +335,8 @@ JOB_RING_SECONDS = env.int("JOB_RING_SECONDS", default=30)  # what waits is rung
 # always left for the others.
 BUNDLES_AT_ONCE = env.int("BUNDLES_AT_ONCE", default=1)
 JOB_BACKOFF_SECONDS = env.int("JOB_BACKOFF_SECONDS", default=5)
+RENDER_SECONDS = env.int("RENDER_SECONDS", default=60)  # then the process that renders is killed
+RENDER_MEMORY_MB = env.int("RENDER_MEMORY_MB", default=1024)
 KEEP_BUNDLES_DAYS = env.int("KEEP_BUNDLES_DAYS", default=30)
 REMIND_DAYS = sorted({int(d) for d in env.list("REMIND_DAYS", default=["60", "30", "7"])})
 CELERY_TIMEZONE = TIME_ZONE

@@ -40,8 +40,9 @@ from reports.plan import (
     restated_before,
     tuples_of,
 )
-from reports.render.bundle import build_bundle as render_bundle
+from reports.render import renderer
 from reports.render.document import Report, Restated, TitleReport
+from reports.renderings import make_files
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,8 @@ def _build(claim: Claim) -> bool:
             _fail(claim, failed)
         except SoftTimeLimitExceeded:
             _fail(claim, Failed(Failure.BROKEN, "it took longer than a bundle may"))
+        except (renderer.RenderingFailed, renderer.Stopped) as problem:
+            _try_again(claim, str(problem), tries=TRIES_OF_A_FAULT)
         except (Refused, OutsideScope):
             _try_again(claim, "the grants changed while it was being made")
         except (DatabaseError, OSError) as problem:
@@ -122,15 +125,16 @@ def _build(claim: Claim) -> bool:
 
 def _make(claim: Claim) -> bool:
     plan = _plan(claim)
+    renderer.warm()  # while the numbers are asked
     report = _report(plan, *_answers(claim, plan))
     _say(claim, "rendering", 60)
     slugs = {c.title.pk: c.title.slug for c in plan.chapters}
     # children that a series' rows count are not in the file, and are not named in it
     told = [t for t in plan.tuples if t.counted_in is None]
     scope = [{"title": slugs[t.title_id], **t.as_json()} for t in told]
-    rendered = render_bundle(report, scope)
+    made = make_files(report, scope, claim.check)
     _say(claim, "storing", 95)
-    stored = storage.put(rendered.zip.content)
+    stored = storage.put(made.content)
     return _deliver(claim, plan, report, stored)
 
 

@@ -15,20 +15,16 @@ from django.test import RequestFactory
 from engagement.scope import Window
 from reports.build import build
 from reports.plan import ask_bundle
-from reports.render.bundle import Bundle
-from reports.render.zipping import File
 from tests.cast import DAY, DAYS, Cast, make_cast
 from tests.conftest import SignedIn
+from tests.files import without_rendering
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def committed(transactional_db: None, storage: Path, monkeypatch: pytest.MonkeyPatch) -> Cast:
-    monkeypatch.setattr(
-        "reports.build.render_bundle",
-        lambda report, scope: Bundle(File("b.zip", report.bundle_id.encode()), ()),
-    )
+    without_rendering(monkeypatch)
     return make_cast()
 
 

@@ -27,11 +27,10 @@ from reports.build import build
 from reports.deliver import send
 from reports.models import Bundle, Delivery, Schedule
 from reports.plan import ask_bundle
-from reports.render.bundle import Bundle as Rendered
-from reports.render.zipping import File
 from tests.background import Broker, Mailbox
 from tests.cast import CANARY, DAY, DAYS, Cast, write_facts
 from tests.conftest import SignedIn
+from tests.files import without_rendering
 from tests.portal.web.test_second_factor import PASSWORD, able
 from tests.reports.test_schedules import at, made, values
 
@@ -42,10 +41,7 @@ EVIL = "evil.example"
 @pytest.fixture(autouse=True)
 def quick(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file's content is no matter here."""
-    monkeypatch.setattr(
-        "reports.build.render_bundle",
-        lambda report, scope: Rendered(File("b.zip", report.bundle_id.encode()), ()),
-    )
+    without_rendering(monkeypatch)
 
 
 def asked(member: Membership, *titles: Title, language: str = "en") -> Bundle:

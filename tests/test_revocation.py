@@ -21,11 +21,10 @@ from reports.build import build
 from reports.deliver import send
 from reports.models import Bundle, Delivery
 from reports.plan import ask_bundle
-from reports.render.bundle import Bundle as Rendered
-from reports.render.zipping import File
 from tests.background import Mailbox
 from tests.cast import DAY, DAYS, Cast
 from tests.conftest import SignedIn
+from tests.files import without_rendering
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 API = "/api/v1/p/aurora/titles/film/viewing/"
@@ -34,10 +33,7 @@ API = "/api/v1/p/aurora/titles/film/viewing/"
 @pytest.fixture(autouse=True)
 def quick(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file's content is no matter here: tests/test_same_numbers.py makes whole ones."""
-    monkeypatch.setattr(
-        "reports.build.render_bundle",
-        lambda report, scope: Rendered(File("b.zip", report.bundle_id.encode()), ()),
-    )
+    without_rendering(monkeypatch)
 
 
 class Ways:

@@ -16,10 +16,9 @@ from reports import downloads
 from reports.build import build
 from reports.models import Bundle
 from reports.plan import ask_bundle
-from reports.render.bundle import Bundle as Rendered
-from reports.render.zipping import File
 from tests.cast import Cast
 from tests.conftest import SignedIn
+from tests.files import without_rendering
 from tests.portal.test_tokens import WHOLE
 from tests.portal.tokens import API, by, made
 
@@ -27,10 +26,7 @@ from tests.portal.tokens import API, by, made
 @pytest.fixture
 def bundle(cast: Cast, storage: object, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     """Of the film alone, finished, for Alice, who makes the tokens."""
-    monkeypatch.setattr(
-        "reports.build.render_bundle",
-        lambda report, scope: Rendered(File("b.zip", report.bundle_id.encode()), ()),
-    )
+    without_rendering(monkeypatch)
     return _made(cast, WHOLE)
 
 

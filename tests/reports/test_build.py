@@ -200,7 +200,7 @@ def test_a_bundle_that_takes_too_long_has_failed_in_words(
     def hang(*_: object) -> None:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr("reports.build.render_bundle", hang)
+    monkeypatch.setattr("reports.build.make_files", hang)
     bundle = ask(cast.alice, cast.film)
     assert not build(bundle.pk)
     bundle.refresh_from_db()

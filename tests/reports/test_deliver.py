@@ -20,6 +20,7 @@ from reports.models import Delivery
 from reports.plan import ask_bundle
 from tests.background import Mailbox
 from tests.cast import CANARY, DAY, DAYS, Cast, make_cast
+from tests.files import without_rendering
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 
@@ -27,13 +28,7 @@ WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 @pytest.fixture(autouse=True)
 def quick(settings: object, storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle's content does not matter here: no PDF is rendered."""
-    from reports.render.bundle import Bundle
-    from reports.render.zipping import File
-
-    monkeypatch.setattr(
-        "reports.build.render_bundle",
-        lambda report, scope: Bundle(File("b.zip", report.bundle_id.encode()), ()),
-    )
+    without_rendering(monkeypatch)
 
 
 def queued(member: Membership, **asked: object) -> Delivery:

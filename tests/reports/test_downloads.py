@@ -24,20 +24,16 @@ from reports.build import build
 from reports.downloads import bundle_for, bundles_of, open_bundle, purge
 from reports.models import Bundle
 from reports.plan import ask_bundle
-from reports.render.bundle import Bundle as Rendered
-from reports.render.zipping import File
 from tests.cast import DAY, DAYS, Cast
 from tests.conftest import SignedIn
+from tests.files import without_rendering
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 
 
 @pytest.fixture(autouse=True)
 def quick(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "reports.build.render_bundle",
-        lambda report, scope: Rendered(File("b.zip", report.bundle_id.encode()), ()),
-    )
+    without_rendering(monkeypatch)
 
 
 def made(member: Membership, titles: list[int] | None = None) -> Bundle:

@@ -26,6 +26,7 @@ from portal.web.headline import headline
 from portal.web.portfolio import ends_of
 from portal.web.tables import by_minute
 from portal.web.windows import Picked, data_window, days_of, picked, presets, recent, territories
+from reports.charts.scripts import SCRIPTS
 from reports.moments import moments_of, said_until
 from reports.render.document import Moment
 
@@ -127,6 +128,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "headline_columns": {c.name: c for c in RESOURCES["viewing"].columns},
             "files": _files(membership, found, asked),
             "chart": _chart(request, membership, found, answers),
+            "builders": SCRIPTS,
             "may_order": may_order(membership),
             "sample": found.sample,
             "episodes": _children(scope, found),

@@ -2,7 +2,7 @@
 
 One isolate is kept for a process (starting one costs more than a chart). Inside it there is no
 network, no file and no clock worth the name; a call has a time and a memory limit. What the
-builders are lives in static/charts/timeline.js, which the browser runs as well.
+builders are lives in static/charts/, which the browser runs as well.
 """
 
 from __future__ import annotations
@@ -20,15 +20,21 @@ from typing import Any
 from py_mini_racer import JSEvalException, MiniRacer
 
 from reports.charts.clean import clean_svg
-from reports.charts.fonts import FAMILY, MissingAsset, advances
+from reports.charts.fonts import FAMILY, MissingAsset, advances, printable
+from reports.charts.scripts import SCRIPTS
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILDERS = ROOT / "static" / "charts" / "timeline.js"
+BUILDERS = tuple(ROOT / "static" / name for name in SCRIPTS)
 ECHARTS = (
     ROOT / "static" / "vendor" / "echarts.min.js",
     ROOT / "node_modules" / "echarts" / "dist" / "echarts.min.js",
 )
-NAMES = frozenset({"timeline", "days", "sparkline"})
+NAMES = frozenset(
+    {
+        "timeline", "days", "sparkline", "ages", "regions", "survival", "reactions", "phrases",
+        "discussion", "sharing", "sharing_offsets", "fan_sets",
+    }
+)  # fmt: skip
 TIME_LIMIT_S = 20.0
 MEMORY_LIMIT = 512 * 1024 * 1024
 
@@ -48,7 +54,7 @@ function dailiesMeasure(text, font) {
 function dailiesSvg(name, data, view, width, height) {
   data = JSON.parse(data);
   view = JSON.parse(view);
-  height = height || DailiesCharts.height(data, view);
+  height = height || DailiesCharts.heightOf(name, data, view);
   var option = DailiesCharts[name](data, view);
   var chart = echarts.init(null, null, {
     renderer: "svg", ssr: true, width: width, height: height,
@@ -75,7 +81,8 @@ class Engine:
         self._racer = MiniRacer()
         self._racer.set_hard_memory_limit(MEMORY_LIMIT)
         self._racer.eval(_echarts().read_text(encoding="utf-8"), timeout_sec=TIME_LIMIT_S)
-        self._racer.eval(BUILDERS.read_text(encoding="utf-8"), timeout_sec=TIME_LIMIT_S)
+        for builders in BUILDERS:
+            self._racer.eval(builders.read_text(encoding="utf-8"), timeout_sec=TIME_LIMIT_S)
         self._racer.eval(_HARNESS)
         for weight in (400, 700):
             table = json.dumps(advances(weight))
@@ -87,7 +94,7 @@ class Engine:
     ) -> str:
         """The chart that the builder `name` makes of `data`, as SVG of `width` x `height` px.
 
-        Without a height a timeline is as high as its lanes want.
+        Without a height it is as high as it wants to be (`DailiesCharts.heightOf`).
 
         Raises ValueError for an unknown builder, ChartFailed where it cannot be drawn.
         """
@@ -95,7 +102,7 @@ class Engine:
             raise ValueError(f"no chart is called {name!r}")
         shown = {"font": f"'{FAMILY}'", "print": True, **view, "width": width, "height": height}
         raw = self._call("dailiesSvg", name, _json(data), _json(shown), width, height)
-        return clean_svg(str(raw))
+        return clean_svg(printable(str(raw)))
 
     def _call(self, function: str, *arguments: Any) -> Any:
         try:

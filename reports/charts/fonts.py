@@ -6,6 +6,8 @@ advances of the very file that the PDF embeds, so that a label is never cut or m
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from fontTools.ttLib import TTFont
 
 FAMILY = "Noto Sans SC"
 FILES = {400: "NotoSansSC-Regular.ttf", 700: "NotoSansSC-Bold.ttf"}
+
+_MISSING = "□"
 
 
 class MissingAsset(RuntimeError):
@@ -39,3 +43,32 @@ def advances(weight: int) -> dict[int, int]:
             for code, glyph in font.getBestCmap().items()
             if widths[glyph][0] != em
         }
+
+
+@cache
+def _drawable() -> frozenset[int]:
+    with TTFont(font_path(400), lazy=True) as font:
+        return frozenset(font.getBestCmap())
+
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
+_UNCERTAIN = re.compile(r"[^\t\n\r\x20-\x7e]+")
+
+
+def printable(text: str) -> str:
+    """Text in glyphs that the report font has; a run of others (emoji) becomes one box.
+
+    Otherwise another font of the machine would step in, or nothing. Marks that turn the
+    direction of writing are dropped.
+    """
+    return _UNCERTAIN.sub(_in_our_glyphs, _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
+
+
+def _in_our_glyphs(run: re.Match[str]) -> str:
+    drawable, out = _drawable(), ""
+    for character in run[0]:
+        if ord(character) in drawable:
+            out += character
+        elif not out.endswith(_MISSING):
+            out += _MISSING
+    return out

@@ -11,29 +11,24 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import re
-import unicodedata
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pikepdf
 from django.template.loader import render_to_string
 from django.utils.translation import override
-from fontTools.ttLib import TTFont
 from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-from reports.charts.fonts import FILES, font_path
+from reports.charts.fonts import FILES, font_path, printable
 from reports.render import layout, pages
 from reports.render.document import Report
 
 STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
 FONT_SCHEME = "dailiesfont:"
 _SVG_URL = "data:image/svg+xml;base64,"
-_MISSING = "□"
 
 
 logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # else some lines a page
@@ -119,32 +114,3 @@ def _scope_headings(top: Any, *, in_head: bool) -> None:
         for child in children if isinstance(children, pikepdf.Array) else [children]:
             if isinstance(child, pikepdf.Dictionary) and "/S" in child:
                 waiting.append((child, head))
-
-
-@cache
-def _drawable() -> frozenset[int]:
-    with TTFont(font_path(400), lazy=True) as font:
-        return frozenset(font.getBestCmap())
-
-
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]")
-_UNCERTAIN = re.compile(r"[^\t\n\r\x20-\x7e]+")
-
-
-def printable(text: str) -> str:
-    """Text in glyphs that the report font has; a run of others (emoji) becomes one box.
-
-    Otherwise another font of the machine would step in, or nothing. Marks that turn the
-    direction of writing are dropped.
-    """
-    return _UNCERTAIN.sub(_in_our_glyphs, _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
-
-
-def _in_our_glyphs(run: re.Match[str]) -> str:
-    drawable, out = _drawable(), ""
-    for character in run[0]:
-        if ord(character) in drawable:
-            out += character
-        elif not out.endswith(_MISSING):
-            out += _MISSING
-    return out

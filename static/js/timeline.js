@@ -1,5 +1,5 @@
 /* Draws the timeline and the days of the title page from what REST answers for the families
- * that are granted (data- attributes). What is drawn is static/charts/timeline.js's. */
+ * that are granted (data- attributes). What is drawn is static/charts/'s. */
 (function () {
   "use strict";
 

@@ -16,7 +16,7 @@ from tests.reports.test_charts import CURVES, PINS
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:"
 PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><link rel="stylesheet" href="/a.css">
 </head><body><div id="box"></div><script src="/echarts.js"></script>
-<script src="/timeline.js"></script><script src="/page.js"></script></body></html>"""
+<script src="/builders.js"></script><script src="/page.js"></script></body></html>"""
 SCRIPT = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.blockedURI));
@@ -44,7 +44,10 @@ def page(chromium: Browser) -> Iterator[Page]:
         "/": ("text/html", PAGE),
         "/a.css": ("text/css", "body{margin:0}"),
         "/echarts.js": ("text/javascript", engine._echarts().read_text(encoding="utf-8")),
-        "/timeline.js": ("text/javascript", engine.BUILDERS.read_text(encoding="utf-8")),
+        "/builders.js": (
+            "text/javascript",
+            "\n".join(path.read_text(encoding="utf-8") for path in engine.BUILDERS),
+        ),
         "/page.js": ("text/javascript", SCRIPT % json.dumps(given)),
     }
 

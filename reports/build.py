@@ -203,6 +203,8 @@ def _report(plan: _Plan, answers: Answers, before: Answers) -> Report:
         releases=_releases([*answers.values(), *before.values()]),
         # of the row, so that a bundle made twice is the same bytes
         created_at=bundle.made_at,
+        formats=tuple(bundle.formats),
+        paper=bundle.paper,
         changes=tuple(_restated(change, slugs) for change in plan.restated),
     )
 

@@ -6,7 +6,7 @@ one recipient may export at the moment it is built, in settled days only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,7 +25,7 @@ from partners.access import scope_for
 from partners.audit import record
 from partners.models import Membership
 from reports.jobs import cancel, ring
-from reports.models import LANGUAGES, Bundle, Job, Run
+from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Job, Run
 from reports.render.document import days_before
 
 EXIT = "export"
@@ -79,6 +79,8 @@ def ask_bundle(
     titles: Sequence[int] | None,
     window: Window,
     language: str,
+    formats: Collection[str] = (),
+    paper: str = "a4",
     run: Run | None = None,
     request: HttpRequest | None = None,
 ) -> Bundle:
@@ -88,10 +90,12 @@ def ask_bundle(
     The same wish while one is still being made gives that one. With `run` the bundle is made
     by a schedule, which a viewer may receive.
     Raises Refused for a title that is not in scope, CannotAsk where nothing would be in it,
-    ValueError for a language that is none of ours.
+    ValueError for a language, format or paper that is none of ours.
     """
-    if language not in dict(LANGUAGES):
-        raise ValueError(f"no such language: {language}")
+    if language not in dict(REPORT_LANGUAGES) or paper not in dict(PAPERS):
+        raise ValueError(f"no such language or paper: {language}, {paper}")
+    if unknown := sorted(set(formats) - set(dict(FORMATS))):
+        raise ValueError(f"no such format: {', '.join(unknown)}")
     scope = scope_for(membership, EXIT, titles, delivered=run is not None)
     if titles is not None and not set(titles) <= scope.titles():
         raise Refused
@@ -105,6 +109,8 @@ def ask_bundle(
         "from_day": settled.since,
         "until": settled.until,
         "language": language,
+        "formats": [name for name, _label in FORMATS if name in formats],
+        "paper": paper,
     }
     waiting = Bundle.objects.filter(
         Q(**asked) if titles is not None else Q(titles__isnull=True, **_without(asked, "titles")),
@@ -128,6 +134,7 @@ def ask_bundle(
             request=request,
             titles=asked["titles"],
             window=str(settled),
+            **({"formats": asked["formats"]} if asked["formats"] else {}),
         )
     ring(Bundle, bundle.pk)
     return bundle

@@ -63,6 +63,8 @@ class Bundles(PartnerView):
                 titles=_ids(fields.get("titles")),
                 window=window,
                 language=fields["language"],
+                formats=fields["formats"],
+                paper=fields["paper"],
                 request=request._request,
             )
         except CannotAsk as error:
@@ -157,6 +159,8 @@ def bundle_json(membership: Membership, bundle: Bundle) -> dict[str, Any]:
         "from": bundle.from_day.isoformat(),
         "until": bundle.until.isoformat(),
         "language": bundle.language,
+        "formats": bundle.formats,
+        "paper": bundle.paper,
         "made_at": bundle.made_at,
         "file": file,
     }

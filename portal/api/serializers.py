@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from reports.models import FORMATS, PAPERS
+
 
 class Period(serializers.Serializer[Any]):
     """The days [from, until). `from` is no name that a class can have."""
@@ -101,6 +103,12 @@ class BundleAsked(Period):
         child=serializers.SlugField(), required=False, min_length=1, max_length=500
     )
     language = serializers.ChoiceField(["zh-hans", "en"], default="zh-hans")
+    formats = serializers.MultipleChoiceField(
+        choices=FORMATS,
+        default=set(),
+        help_text="Beside the PDF and the CSV files, which every bundle has.",
+    )
+    paper = serializers.ChoiceField(PAPERS, default="a4")
 
 
 class BundleShape(Period):
@@ -109,6 +117,8 @@ class BundleShape(Period):
     progress = serializers.IntegerField()
     problem = serializers.CharField()
     language = serializers.CharField()
+    formats = serializers.ListField(child=serializers.CharField())
+    paper = serializers.CharField()
     made_at = serializers.DateTimeField()
     file = serializers.DictField(allow_null=True)
 

@@ -24,7 +24,7 @@ from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
 from reports.downloads import bundle_for, bundles_of, is_downloadable
-from reports.models import LANGUAGES, Bundle, Job
+from reports.models import FORMATS, LANGUAGES, PAPERS, Bundle, Job
 from reports.plan import EXIT, CannotAsk, ask_bundle, cancel_bundle
 from reports.schedules import next_due, schedules_of
 
@@ -45,6 +45,14 @@ class AskForm(forms.Form):
         widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
     )
     language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES)
+    formats = forms.MultipleChoiceField(
+        label=_("Also as"),
+        choices=FORMATS,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("Beside the PDF and the CSV files, which every bundle has."),
+    )
+    paper = forms.ChoiceField(label=_("Paper"), choices=PAPERS, required=False)
 
     def __init__(self, *args: Any, titles: list[Title], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -153,6 +161,7 @@ def described(membership: Membership, bundles: Any) -> list[dict[str, Any]]:
             "bundle": bundle,
             "titles": [names[pk] for pk in bundle.titles or () if pk in names],
             "window": Window(bundle.from_day, bundle.until),
+            "formats": [label for name, label in FORMATS if name in bundle.formats],
             "downloadable": is_downloadable(bundle),
             "own": bundle.recipient_id == membership.pk,
             "cancellable": bundle.recipient_id == membership.pk
@@ -181,5 +190,7 @@ def _ask(request: HttpRequest, membership: Membership, form: AskForm) -> Bundle:
         titles=[int(pk) for pk in asked["titles"]],
         window=Window(asked["since"], asked["until"]),
         language=asked["language"],
+        formats=asked["formats"],
+        paper=asked["paper"] or "a4",
         request=request,
     )

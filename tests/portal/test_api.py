@@ -301,6 +301,12 @@ def test_a_bundle_is_asked_for_and_found_again(cast: Cast, alice: SignedIn) -> N
     assert (bundle["state"], bundle["file"], bundle["from"]) == ("queued", None, "2026-01-01")
     assert alice.get(f"{url}{bundle['id']}/").json() == bundle
     assert alice.get(url).json()["bundles"] == [bundle]
+    assert (bundle["formats"], bundle["paper"]) == ([], "a4")
+    more = asked | {"formats": ["parquet", "xlsx", "parquet"], "paper": "letter"}
+    other = alice.post(url, more, content_type="application/json").json()
+    assert (other["formats"], other["paper"]) == (["xlsx", "parquet"], "letter")
+    assert other["id"] != bundle["id"]
+    assert alice.post(url, more, content_type="application/json").json() == other
     amy, bob = SignedIn(cast.amy.user), SignedIn(cast.bob.user)
     for client, path in (
         (amy, f"{url}{bundle['id']}/"),
@@ -321,6 +327,9 @@ def test_a_bundle_is_asked_for_and_found_again(cast: Cast, alice: SignedIn) -> N
         ({"titles": []}, 400),
         ({"until": "2025-01-01"}, 400),
         ({"language": "fr"}, 400),
+        ({"formats": ["docx"]}, 400),
+        ({"formats": "xlsx"}, 400),
+        ({"paper": "a3"}, 400),
     ],
 )
 def test_a_bundle_that_cannot_be_made_is_refused(

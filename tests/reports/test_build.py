@@ -8,6 +8,7 @@ import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 
+import frictionless
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
@@ -28,10 +29,16 @@ pytestmark = pytest.mark.usefixtures("storage")
 
 
 def ask(
-    member: Membership, *titles: object, window: Window = WHOLE, language: str = "en"
+    member: Membership,
+    *titles: object,
+    window: Window = WHOLE,
+    language: str = "en",
+    formats: tuple[str, ...] = (),
 ) -> Bundle:
     ids = [t.pk for t in titles] if titles else None  # type: ignore[attr-defined]
-    return ask_bundle(membership=member, titles=ids, window=window, language=language)
+    return ask_bundle(
+        membership=member, titles=ids, window=window, language=language, formats=formats
+    )
 
 
 def built(bundle: Bundle) -> tuple[Bundle, zipfile.ZipFile]:
@@ -42,14 +49,16 @@ def built(bundle: Bundle) -> tuple[Bundle, zipfile.ZipFile]:
 
 
 def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued(
-    cast: Cast,
+    cast: Cast, tmp_path: Path
 ) -> None:
-    bundle, archive = built(ask(cast.alice))
+    bundle, archive = built(ask(cast.alice, formats=("parquet", "xlsx")))
     assert bundle.state == "done"
     assert (bundle.progress, bundle.step, bundle.attempts) == (100, "", 1)
     assert sorted(archive.namelist()) == sorted(
         [
             *(f"data/{slug}/{name}.csv" for slug in ("film", "shared") for name in RESOURCES),
+            *(f"data/{slug}/{name}.parquet" for slug in ("film", "shared") for name in RESOURCES),
+            "data.xlsx",
             "datapackage.json",
             "manifest.json",
             "report.pdf",
@@ -71,6 +80,9 @@ def test_a_bundle_holds_a_table_for_each_resource_granted_and_one_mail_is_queued
         ("2025-12-22", "2026-01-01"),  # the days before, which it is compared with
     }
     assert not [n for n in archive.namelist() if str(CANARY).encode() in archive.read(n)]
+    archive.extractall(tmp_path)
+    checked = frictionless.validate(str(tmp_path / "datapackage.json"))
+    assert checked.valid, checked.flatten(["message"])
 
 
 def test_comments_in_a_bundle_are_only_those_that_may_leave(cast: Cast) -> None:
@@ -100,6 +112,22 @@ def test_a_title_that_is_not_granted_is_refused_as_one_that_does_not_exist(cast:
                 language="en",
             )
     assert not Bundle.objects.exists()
+
+
+def test_the_same_wish_in_another_format_or_on_other_paper_is_another_bundle(cast: Cast) -> None:
+    plain = ask(cast.alice)
+    both = ask(cast.alice, formats=("parquet", "xlsx", "parquet"))
+    assert (plain.formats, both.formats) == ([], ["xlsx", "parquet"])
+    assert ask(cast.alice, formats=("xlsx", "parquet")) == both
+    letter = ask_bundle(
+        membership=cast.alice, titles=None, window=WHOLE, language="en", paper="letter"
+    )
+    assert len({plain, both, letter}) == 3
+    assert AuditEvent.objects.get(target=both.pk).detail["formats"] == ["xlsx", "parquet"]
+    for wrong in ({"formats": ["docx"]}, {"paper": "a3"}, {"language": "fr"}):
+        asked = {"titles": None, "window": WHOLE, "language": "en", **wrong}
+        with pytest.raises(ValueError, match="no such"):
+            ask_bundle(membership=cast.alice, **asked)
 
 
 def test_p19_one_partner_fills_no_queue_that_another_waits_in(cast: Cast) -> None:

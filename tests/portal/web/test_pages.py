@@ -292,9 +292,11 @@ def test_the_csv_of_the_page_is_that_of_rest(cast: Cast, alice: SignedIn) -> Non
 
 def test_a_bundle_is_asked_for_and_its_progress_shown(cast: Cast, alice: SignedIn) -> None:
     asked = {"titles": [cast.film.pk], "since": "2026-01-01", "until": "2026-01-11"}
-    response = alice.post("/p/aurora/reports/", asked | {"language": "en"})
+    asked |= {"language": "en", "formats": ["xlsx"], "paper": "letter"}
+    response = alice.post("/p/aurora/reports/", asked)
     bundle = Bundle.objects.get()
     assert response["Location"] == f"/p/aurora/reports/{bundle.pk}/"
+    assert (bundle.formats, bundle.paper) == (["xlsx"], "letter")
     part = alice.get(f"/p/aurora/reports/{bundle.pk}/progress/").content.decode()
     assert 'hx-trigger="every 2s"' in part
     assert "queued 0 %" in visible(part.encode())

@@ -20,6 +20,7 @@ SUBJECTS = {
     "walls": "What the walls cost at 1,000 partners, and the staff's lists",
     "reach": "28-day reach from sketches",
     "sample": "The sample platform: ingest, pages, bundles",
+    "delivered": "Fifty partners, each its own report, delivered",
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PAPERS = {"a4": (210.0, 297.0), "letter": (215.9, 279.4)}
+SIZES = {"a4": (210.0, 297.0), "letter": (215.9, 279.4)}
 """Width and height of a page."""
 
 MARGIN_MM = 18.0
@@ -32,7 +32,7 @@ STAMP_LABEL_MM = 34.0
 
 def stamp_box(paper: str) -> Box:
     """On the cover: three lines (for whom, made when, which bundle), under the facts' table."""
-    width, _height = PAPERS[paper]
+    width, _height = SIZES[paper]
     return Box(COVER_MARGIN_MM, 208.0, width - 2 * COVER_MARGIN_MM, STAMP_LINES * STAMP_LINE_MM)
 
 
@@ -44,7 +44,7 @@ COVER_TOP_MM, COVER_BOTTOM_MM = 30.0, 24.0
 
 def style(paper: str) -> str:
     """The rules of the stylesheet that hold measures of one paper."""
-    width, height = PAPERS[paper]
+    width, height = SIZES[paper]
     inside = height - COVER_TOP_MM - COVER_BOTTOM_MM
     stamp = stamp_box(paper)
     top = stamp.top - COVER_TOP_MM

@@ -8,7 +8,6 @@ a comment holds is text: a fetch that is asked for all the same fails the report
 
 from __future__ import annotations
 
-import base64
 import io
 import logging
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ from reports.render.document import Report
 
 STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
 FONT_SCHEME = "dailiesfont:"
-_SVG_URL = "data:image/svg+xml;base64,"
+CHART_SCHEME = "dailieschart:"
 
 
 logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # else some lines a page
@@ -43,18 +42,18 @@ class OnlyOurs(URLFetcher):
 
     def __init__(self) -> None:
         super().__init__(allowed_protocols=(), allow_redirects=False)
-        self._charts: set[str] = set()
+        self._charts: dict[str, str] = {}
         self.refused: list[str] = []
 
     def chart(self, svg: str) -> str:
         """The URL under which the document may show this chart."""
-        url = _SVG_URL + base64.b64encode(svg.encode()).decode()
-        self._charts.add(url)
+        url = f"{CHART_SCHEME}{len(self._charts) + 1}"
+        self._charts[url] = svg
         return url
 
     def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:
         if url in self._charts:
-            body = base64.b64decode(url.removeprefix(_SVG_URL))
+            body = self._charts[url].encode()
             return URLFetcherResponse(url, body, {"Content-Type": "image/svg+xml"})
         weight = url.removeprefix(FONT_SCHEME)
         if url.startswith(FONT_SCHEME) and weight in {str(w) for w in FILES}:
@@ -80,8 +79,8 @@ def render_pdf(report: Report) -> bytes:
 
 
 def render_html(report: Report, fetcher: OnlyOurs) -> str:
-    """The page WeasyPrint sets, in the recipient's language."""
-    with override(report.language):
+    """The page WeasyPrint sets, in the report's languages."""
+    with override(pages.languages(report)[0]):
         page = render_to_string("report/report.html", pages.context(report, fetcher.chart))
     return printable(page)
 

@@ -1,6 +1,7 @@
 """Numbers, dates and places in the reader's language and units.
 
-`language` is "zh-hans" or "en" throughout. An absent number is a dash, never 0.
+`language` is "zh-hans" or "en" throughout: a report in both says everything in each. An absent
+number is a dash, never 0.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from datetime import date, datetime, timedelta
 from babel import Locale
 from babel.dates import format_date
 
+from engagement.families import Resource
 from engagement.scope import ALL, Window
 
 ABSENT = "—"
@@ -91,3 +93,8 @@ def territory(code: str, language: str) -> str:
     if code == ALL:
         return code
     return str(locale_of(language).territories.get(code, code))
+
+
+def table(resource: Resource, language: str) -> str:
+    """What a resource's table is called."""
+    return resource.title.get("zh" if is_chinese(language) else "en", resource.name)

@@ -126,7 +126,7 @@ def test_hidden_columns_that_are_alike_are_named_together_where_all_are(
     title = replace(report.titles[0], results=results)
     with override("en"):
         told = context(replace(report, titles=(title,)), lambda svg: "")
-    assert [h for h in told["titles"][0]["hidden"] if h["resource"] == "Geography"] == [
+    assert [h for h in told["parts"][0]["titles"][0]["hidden"] if h["resource"] == "Geography"] == [
         {
             "resource": "Geography",
             "columns": said,

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from engagement.scope import Window
-from reports.render import pages
 from reports.render.figures import Total
+from reports.render.watched import line_of
 
 WEEK = Window(date(2026, 11, 9), date(2026, 11, 16))
 
@@ -26,4 +26,4 @@ def test_viewers_are_a_number_an_estimate_or_bounds(
     viewers: int | None, low: int | None, high: int | None, said: str
 ) -> None:
     line = Total(WEEK, "SG", 379, viewers, low, high, 3600, 190)
-    assert pages._line(line, "en", weekly=True)["viewers"] == said
+    assert line_of(line, "en", weekly=True)[2] == said

@@ -26,6 +26,7 @@ from engagement.query import Change, measured, run
 from engagement.roles import WORKER, acting_as
 from engagement.scope import OutsideScope, Refused, Scope, Window
 from partners.access import scope_for
+from partners.models import Partner
 from reports import jobs, storage
 from reports.jobs import Claim
 from reports.models import Artefact, Bundle, Delivery, Job
@@ -190,7 +191,7 @@ def _report(plan: _Plan, answers: Answers, before: Answers) -> Report:
     return Report(
         bundle_id=str(bundle.pk),
         portal_name=settings.PORTAL_NAME,
-        partner_name=bundle.partner.name_in(language),
+        partner_name=_name_of(bundle.partner, language),
         recipient_name=bundle.recipient.user.get_full_name(),
         language=language,
         window=window,
@@ -207,6 +208,12 @@ def _report(plan: _Plan, answers: Answers, before: Answers) -> Report:
         paper=bundle.paper,
         changes=tuple(_restated(change, slugs) for change in plan.restated),
     )
+
+
+def _name_of(partner: Partner, language: str) -> str:
+    """In a report in both languages both its names, where they differ."""
+    languages = ("zh-hans", "en") if language == "both" else (language,)
+    return " · ".join(dict.fromkeys(partner.name_in(one) for one in languages))
 
 
 def _restated(change: Change, slugs: dict[int, str]) -> Restated:

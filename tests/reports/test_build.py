@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -313,3 +314,16 @@ def test_a_bundle_of_a_member_with_a_limit_stays_inside_it(cast: Cast) -> None:
 
 def _no_space(descriptor: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_bundle_is_written_in_both_languages_and_on_the_paper_that_are_asked_for(
+    cast: Cast, text_of: Callable[[bytes], str]
+) -> None:
+    asked = ask_bundle(
+        membership=cast.alice, titles=[cast.film.pk], window=WHOLE, language="both", paper="letter"
+    )
+    _, archive = built(asked)
+    pdf = archive.read("report.pdf")
+    text = text_of(pdf)
+    for said in ("极光影业 · Aurora", "长夜", "The Long Night", "播放次数", "Plays by day"):
+        assert said in text

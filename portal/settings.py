@@ -338,6 +338,8 @@ JOB_BACKOFF_SECONDS = env.int("JOB_BACKOFF_SECONDS", default=5)
 RENDER_SECONDS = env.int("RENDER_SECONDS", default=60)  # then the process that renders is killed
 RENDER_MEMORY_MB = env.int("RENDER_MEMORY_MB", default=1024)
 KEEP_BUNDLES_DAYS = env.int("KEEP_BUNDLES_DAYS", default=30)
+# A larger file is not attached: the mail has the link alone.
+ATTACH_MOST_MB = env.int("ATTACH_MOST_MB", default=10)
 REMIND_DAYS = sorted({int(d) for d in env.list("REMIND_DAYS", default=["60", "30", "7"])})
 CELERY_TIMEZONE = TIME_ZONE
 

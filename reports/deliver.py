@@ -1,6 +1,7 @@
 """Sending the mail of a finished bundle: once, or visibly not.
 
-The mail holds a link and no figures. What the recipient may see is worked out again right
+The mail holds a link and no figures; the file itself only where all that is in it is granted to
+the recipient for mail (the exit `email`). What the recipient may see is worked out again right
 before the message leaves. Up to the SMTP command DATA a failure is safe to try again; after it
 only the server knows, so the row says `sending` first, and a silence ends as `unknown`, which
 is shown and never sent again by itself. The audit trail has the mail in the same commit, before
@@ -17,24 +18,27 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
-from django.utils.translation import override
 
 from engagement.roles import WORKER, acting_as
 from partners.access import scope_for
 from partners.audit import record
 from reports import jobs
 from reports.jobs import Claim
-from reports.models import LANGUAGES, Delivery, Job, Notice
+from reports.mails import is_small, message_of
+from reports.models import Delivery, Job, Notice
 from reports.plan import EXIT, covered
 
 log = logging.getLogger(__name__)
 
 SEND_WITHIN = timedelta(days=1)
+MAIL = "email"
+"""The exit by which a file itself leaves with a mail."""
+
+TOO_LARGE = "552 "
+"""What a server says to a message beyond its size (RFC 1870): the next try has the link alone."""
 
 Failure = Job.Failure
 
@@ -75,7 +79,7 @@ class Post:
     model: type[Delivery] | type[Notice]
     still_wanted: Callable[[UUID], Any]
     message_of: Callable[[Any], EmailMultiAlternatives]
-    record_leaving: Callable[[Any], None]
+    record_leaving: Callable[[Any, EmailMultiAlternatives], None]
 
 
 def send(delivery_id: UUID) -> bool:
@@ -99,7 +103,7 @@ def post(kind: Post, job_id: UUID) -> bool:
             jobs.finish(claim, Job.State.CANCELLED, Failure.REFUSED, str(reason))
         except jobs.LeaseLost:
             log.warning("mail %s: another attempt owns it", job_id)
-        except _NotSent as reason:
+        except NotSent as reason:
             _not_sent(claim, reason)
         except _Uncertain as reason:
             with acting_as(WORKER):
@@ -107,50 +111,13 @@ def post(kind: Post, job_id: UUID) -> bool:
                     jobs.record_failed_mail(job, Job.State.UNKNOWN.value)
         except Exception as problem:
             log.exception("mail %s", job_id)
-            _not_sent(claim, _NotSent(f"{type(problem).__name__}: {problem}"))
+            _not_sent(claim, NotSent(f"{type(problem).__name__}: {problem}"))
         else:
             return _sent(kind, claim)
     return False
 
 
-def message_of(delivery: Delivery) -> EmailMultiAlternatives:
-    """The mail: in the recipient's language, one recipient, a link, no figures."""
-    user, bundle = delivery.recipient.user, delivery.bundle
-    language = user.language if user.language in dict(LANGUAGES) else settings.LANGUAGE_CODE
-    values = {
-        "portal": settings.PORTAL_NAME,
-        "name": user.get_full_name(),
-        "partner": bundle.partner.name_in(language),
-        "schedule": bundle.run.schedule.name if bundle.run else "",
-        "late": bool(bundle.run and bundle.run.late),
-        "since": bundle.from_day,
-        "last": bundle.until - timedelta(days=1),
-        "keep_days": settings.KEEP_BUNDLES_DAYS,
-        # of the setting alone: a worker has no request, and a request's Host may be a stranger's
-        "link": f"{settings.BASE_URL}/p/{bundle.partner.slug}/reports/{bundle.pk}/",
-        "language": language,
-    }
-    with override(language):  # the names of months
-        subject, body, html = (
-            render_to_string(f"mail/bundle.{language}.{kind}", values)
-            for kind in ("subject.txt", "txt", "html")
-        )
-    message = EmailMultiAlternatives(
-        subject=" ".join(subject.split()),
-        body=body,
-        from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[delivery.address],
-        headers={
-            "Message-ID": delivery.message_id,
-            "Auto-Submitted": "auto-generated",
-            "Content-Language": "zh-Hans" if language == "zh-hans" else "en",
-        },
-    )
-    message.attach_alternative(html, "text/html")
-    return message
-
-
-class _NotSent(Exception):
+class NotSent(Exception):
     """It certainly did not arrive. `final` where trying again would be told the same; `recorded`
     is the job where the trail has it as leaving.
     """
@@ -176,14 +143,23 @@ def _still_wanted(delivery_id: UUID) -> Delivery:
             raise Withdrawn("the bundle is not granted to the recipient any more")
         if bundle.purged_at is not None:
             raise Withdrawn("the file has been removed")
+        delivery.attached = _may_attach(delivery)
         if delivery.address != delivery.recipient.user.email:
             delivery.address = delivery.recipient.user.email
             delivery.save(update_fields=["address"])
     return delivery
 
 
+def _may_attach(delivery: Delivery) -> bool:
+    """Whether the file may leave with the mail, and is not too large for the server."""
+    bundle = delivery.bundle
+    if not is_small(bundle) or delivery.problem.startswith(TOO_LARGE):
+        return False
+    return covered(bundle, scope_for(delivery.recipient, MAIL, delivered=True))
+
+
 def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None:
-    """Hand the message to the server. Raises _NotSent, _Uncertain, Withdrawn or LeaseLost."""
+    """Hand the message to the server. Raises NotSent, _Uncertain, Withdrawn or LeaseLost."""
     leaving: Any = None
 
     def before_data() -> None:
@@ -193,7 +169,7 @@ def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None
             job = kind.still_wanted(claim.id)
             if not jobs.advance(claim, Job.State.SENDING):
                 raise jobs.LeaseLost
-            kind.record_leaving(job)
+            kind.record_leaving(job, message)
         leaving = job
 
     server = Conversation(before_data)
@@ -202,31 +178,32 @@ def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None
         server.send_messages([message])
     except smtplib.SMTPRecipientsRefused as problem:
         [(code, words)] = problem.recipients.values()
-        raise _NotSent(_answer(code, words), final=code >= 500) from problem
+        raise NotSent(_answer(code, words), final=code >= 500) from problem
     except smtplib.SMTPResponseException as problem:  # of MAIL, DATA or the message itself
-        code = problem.smtp_code
-        raise _NotSent(
-            _answer(code, problem.smtp_error), final=code >= 500, recorded=leaving
-        ) from problem
+        said = _answer(problem.smtp_code, problem.smtp_error)
+        final = problem.smtp_code >= 500 and not (
+            message.attachments and said.startswith(TOO_LARGE)
+        )
+        raise NotSent(said, final=final, recorded=leaving) from problem
     except Exception as problem:
         if leaving is not None:
             raise _Uncertain(_words(problem)) from problem
         if isinstance(problem, (OSError, smtplib.SMTPException)):
-            raise _NotSent(_words(problem)) from problem
+            raise NotSent(_words(problem)) from problem
         raise
     finally:
         _hang_up(server)
 
 
 def _open(server: Conversation) -> None:
-    """Connect, encrypt and sign in. Raises _NotSent.
+    """Connect, encrypt and sign in. Raises NotSent.
 
     Whatever the server answers here is about us, not about the recipient: it is never final.
     """
     try:
         server.open()
     except (OSError, smtplib.SMTPException) as problem:
-        raise _NotSent(_words(problem)) from problem
+        raise NotSent(_words(problem)) from problem
 
 
 def _hang_up(server: Conversation) -> None:
@@ -247,17 +224,23 @@ def _sent(kind: Post, claim: Claim) -> bool:
     return True
 
 
-def _record_leaving(delivery: Delivery) -> None:
+def _record_leaving(delivery: Delivery, message: EmailMultiAlternatives) -> None:
+    """Raises NotSent where the file may not leave by mail any more: the next try has the link."""
+    attached = bool(message.attachments)
+    if attached and not delivery.attached:
+        raise NotSent("the file may not leave by mail any more")
+    Delivery.objects.filter(pk=delivery.pk).update(attached=attached)
     record(
         "bundle.mailed",
         actor=None,
         partner=delivery.bundle.partner,
         target=delivery.about,
         recipient=str(delivery.recipient.user_id),
+        **({"attached": delivery.bundle.artefact.sha256} if attached else {}),
     )
 
 
-def _not_sent(claim: Claim, reason: _NotSent) -> None:
+def _not_sent(claim: Claim, reason: NotSent) -> None:
     with acting_as(WORKER):
         if not reason.final and jobs.retry(
             claim,

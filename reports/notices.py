@@ -164,7 +164,7 @@ def _is_true(notice: Notice) -> bool:
     return notice.request is not None and notice.key.endswith(f":{notice.request.state}")
 
 
-def _record_leaving(notice: Notice) -> None:
+def _record_leaving(notice: Notice, message: EmailMultiAlternatives) -> None:
     record(
         "grant.reminded" if notice.grant_id else "access_request.mailed",
         actor=None,

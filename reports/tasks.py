@@ -30,7 +30,7 @@ def purge() -> None:
 @shared_task(name="reports.build_bundle", ignore_result=True)
 def build_bundle(bundle_id: str) -> None:
     """A bell for one bundle; whose turn it is, is made."""
-    UUID(bundle_id)  # else it is no bell of ours
+    UUID(str(bundle_id))  # else it is no bell of ours
     heartbeat.seen(heartbeat.WORKER_KIND)
     build.build_next()
 

@@ -44,8 +44,9 @@ class _Controller(Controller):
 class Mailbox:
     """A real SMTP server. `script` holds what it answers to the next messages.
 
-    An answer is a code and words for the end of DATA, `("RCPT", answer)` for the recipient,
-    `hang` (take the message and never answer) or `drop` (close the line instead).
+    An answer is a code and words for the end of DATA, `("RCPT", answer)` or `("MAIL", answer)` for
+    an earlier command, `hang` (take the message and never answer) or `drop` (close the line
+    instead).
     """
 
     def __init__(self) -> None:
@@ -68,11 +69,27 @@ class Mailbox:
         if self.controller.server is not None:
             self.controller.stop()
 
+    def _told(self, command: str) -> str | None:
+        """What is to be answered to the command, if it is that command's turn."""
+        if self.script and isinstance(self.script[0], tuple) and self.script[0][0] == command:
+            return str(self.script.popleft()[1])
+        return None
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        told = self._told("MAIL")
+        if told is None:
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return told or "250 OK"
+
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self.script and isinstance(self.script[0], tuple):
-            return str(self.script.popleft()[1])
+        told = self._told("RCPT")
+        if told is not None:
+            return told
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

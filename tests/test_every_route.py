@@ -24,8 +24,11 @@ SAMPLES = {
     "uidb36": "1",
     "key": "no-such-key",
 }
-# Open to everybody: sign-in and what leads to it, health, the language, and REST's own 404.
-OPEN = {"healthz", "readyz", "language", "invitation", "api:nothing", "home"}
+# Open to everybody: sign-in and what leads to it, health, the language, what the signed links of a
+# mail lead to (tests/reports/test_mailed_link.py), and REST's own 404.
+OPEN = {"healthz", "readyz", "language", "invitation", "api:nothing", "home"} | {
+    "mailed-report", "mailed-leave",
+}  # fmt: skip
 MEMBER_PREFIXES = ("p/<slug:partner>/", "api/v1/p/<slug:partner>/")
 SIGNED_IN = {"api:schema", "account_change_password", "account_logout"}
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")

@@ -426,6 +426,9 @@ def _compare_mail(mailbox: Mailbox, membership: Any) -> None:
         assert send(delivery.pk)
         [message] = mailbox.messages[before:]
         assert message["To"] == membership.user.email
-        body = message.as_string()
-        assert "ZQB-" not in body
-        assert not list(message.iter_attachments())
+        texts = [message.get_body((kind,)) for kind in ("plain", "html")]
+        assert not any("ZQB-" in text.as_string() for text in texts if text is not None)
+        delivery.refresh_from_db()
+        files = [file.get_content() for file in message.iter_attachments()]
+        with storage_of.open_stored(delivery.bundle.artefact.path) as stored:
+            assert files == ([stored.read()] if delivery.attached else [])

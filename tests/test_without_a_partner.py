@@ -235,7 +235,7 @@ READ_BY_THE_DOOR = {
     "partners.single_sign_on.opens": "a way to sign in",
     "partners.single_sign_on.may_change_sign_in": "a way to sign in",
     "partners.single_sign_on.password_is_closed": "a way to sign in",
-    "reports.deliver.message_of": "a mail about the row that it was given: no number is in it",
+    "reports.mails.message_of": "a mail about the row that it was given: no number is in it",
     "reports.plan.content": "which questions a bundle would ask, and no answer",
     "engagement.query.titles_in": "a title's name, of a scope that was made",
 }
@@ -243,6 +243,7 @@ NOBODYS = {
     # functions that ask the database for nothing of a partner's, under whatever role
     "partners.anchor.lines": "reads the anchor's file, of hashes",
     "partners.anchor.last": "reads the anchor's file, of hashes",
+    "reports.links.to_bundle": "signs the address of a bundle's page, which asks for sign-in",
     "partners.sessions.end_other_sessions": "asks the request which session is kept",
 }
 ABSENT = {

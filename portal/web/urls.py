@@ -9,6 +9,7 @@ from portal.web import (
     activity,
     credentials,
     home,
+    mailed,
     portfolio,
     reports,
     schedules,
@@ -23,6 +24,8 @@ _CREDENTIALS = "p/<slug:partner>/credentials/"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("mail/report/<str:token>/", mailed.report, name="mailed-report"),
+    path("mail/leave/<str:token>/", mailed.leaving, name="mailed-leave"),
     path("p/<slug:partner>/", portfolio.portfolio, name="portfolio"),
     path("p/<slug:partner>/titles/<slug:slug>/", title.title, name="title"),
     path("p/<slug:partner>/titles/<slug:slug>/csv/<str:resource>/", title.csv, name="csv"),

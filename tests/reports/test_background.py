@@ -50,7 +50,7 @@ def assert_each_was_built_and_mailed_once(bundles: list[Bundle], mailbox: Mailbo
     expected = sorted(d.message_id for d in Delivery.objects.all())
     assert sorted(str(m["Message-ID"]) for m in mailbox.messages) == expected
     for bundle in bundles:
-        link = f"/p/{bundle.partner.slug}/reports/{bundle.pk}/"
+        link = f"/mail/report/{bundle.partner.slug}.{bundle.pk}."
         texts = [str(m.get_body(("plain",)).get_content()) for m in mailbox.messages]  # type: ignore[union-attr]
         assert len([t for t in texts if link in t]) == 1
 

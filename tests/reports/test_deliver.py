@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from partners.models import AuditEvent, Membership, User
 from reports import jobs
 from reports.build import build
 from reports.deliver import send
+from reports.links import follow
 from reports.models import Delivery
 from reports.plan import ask_bundle
 from tests.background import Mailbox
@@ -48,7 +50,9 @@ def now(delivery: Delivery) -> tuple[str, str, int]:
     return delivery.state, delivery.failure, delivery.attempts
 
 
-def test_the_mail_has_a_link_one_recipient_and_no_figures(cast: Cast, mailbox: Mailbox) -> None:
+def test_the_mail_has_a_link_one_recipient_and_figures_only_in_the_file(
+    cast: Cast, mailbox: Mailbox
+) -> None:
     delivery = queued(cast.alice)
     assert send(delivery.pk)
     assert now(delivery) == ("done", "", 1)
@@ -64,10 +68,13 @@ def test_the_mail_has_a_link_one_recipient_and_no_figures(cast: Cast, mailbox: M
         part = mail.get_body((kind,))
         assert part is not None
         text = part.get_content()
-        assert f"http://localhost:8000/p/aurora/reports/{delivery.bundle_id}/" in text
+        [link] = re.findall(r"http://localhost:8000/mail/report/([^/\s]+)/", text)
+        assert follow(link).bundle == f"/p/aurora/reports/{delivery.bundle_id}/"
         assert str(CANARY) not in text
         assert "2026年1月10日" in text
-    assert list(mail.iter_attachments()) == []
+    [file] = mail.iter_attachments()
+    assert file.get_content() == str(delivery.bundle_id).encode()
+    assert file.get_filename() == delivery.bundle.artefact.name
     [event] = AuditEvent.objects.filter(action="bundle.mailed")
     assert event.target == str(delivery.bundle_id)
 
@@ -131,7 +138,7 @@ def test_a_5xx_fails_this_recipient_and_no_other(cast: Cast, mailbox: Mailbox, a
 
 
 def test_a_message_refused_with_5xx_after_data_has_failed(cast: Cast, mailbox: Mailbox) -> None:
-    mailbox.script.append("552 too large")
+    mailbox.script.append("554 not such a message")
     delivery = queued(cast.alice)
     assert not send(delivery.pk)
     assert now(delivery) == ("failed", "rejected", 1)

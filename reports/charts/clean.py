@@ -12,16 +12,20 @@ import hashlib
 import re
 from typing import Any
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from defusedxml.ElementTree import fromstring
 
+from reports.charts.fonts import printable
+
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
+XML = "http://www.w3.org/XML/1998/namespace"
+_OWN = "dailies-own-id-"
+_NOT_DRAWN = {f"{{{SVG}}}{name}" for name in ("style", "script", "foreignObject")}
 _URL = re.compile(r"url\(#([^)]+)\)")
+_MARKUP = re.compile('[&<>"\\n\\r\\t]')
 _NUMBER = re.compile(r"-?\d*\.?\d+(?:e-?\d+)?", re.IGNORECASE)
-
-ElementTree.register_namespace("", SVG)
-ElementTree.register_namespace("xlink", XLINK)
 
 Element = ElementTree.Element
 
@@ -33,21 +37,25 @@ def clean_svg(raw: str) -> str:
     """
     root: Any = fromstring(raw)
     _drop_scripts_and_styles(root)
-    _split_halos(root)
-    _place_gradients(root)
-    _name_ids(root)
-    text: str = ElementTree.tostring(root, encoding="unicode")
-    return text
+    if "paint-order" in raw:
+        _split_halos(root)
+    if "Gradient" in raw:
+        _place_gradients(root)
+    parts: list[str] = []
+    if ' id="' in raw:
+        _number_ids(root)
+    _write(root, parts, outermost=True)
+    text = "".join(parts)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return text.replace(_OWN, f"d{digest}-")
 
 
 def _drop_scripts_and_styles(root: Element) -> None:
     """ECharts adds hover styles; a picture needs neither those nor anything that runs."""
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in {f"{{{SVG}}}style", f"{{{SVG}}}script", f"{{{SVG}}}foreignObject"}:
-                parent.remove(child)
-        for name in [n for n in parent.attrib if n.startswith("on") or n == "class"]:
-            del parent.attrib[name]
+    for parent in root.iter():
+        dropped = [child for child in parent if child.tag in _NOT_DRAWN]
+        for child in dropped:
+            parent.remove(child)
 
 
 def _split_halos(root: Element) -> None:
@@ -146,24 +154,41 @@ def _box(shape: Element) -> tuple[float, float, float, float] | None:
     return min(xs), min(ys), max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
 
 
-def _name_ids(root: Element) -> None:
-    """Ids in order of appearance, under a prefix made from the picture itself."""
-    names = {e.get("id", ""): f"c{n}" for n, e in enumerate(_with_id(root))}
-    _rename(root, names)
-    digest = hashlib.sha256(ElementTree.tostring(root)).hexdigest()[:10]
-    _rename(root, {name: f"d{digest}-{name}" for name in names.values()})
-
-
-def _with_id(root: Element) -> list[Element]:
-    return [e for e in root.iter() if e.get("id")]
-
-
-def _rename(root: Element, names: dict[str, str]) -> None:
+def _number_ids(root: Element) -> None:
+    """Ids in order of appearance, under a prefix that is made from the picture itself."""
+    names: dict[str, str] = {}
     for element in root.iter():
-        for name, value in list(element.attrib.items()):
+        if element.get("id"):
+            names[element.get("id", "")] = f"{_OWN}c{len(names)}"
+    for element in root.iter():
+        for name, value in element.attrib.items():
             if name == "id":
-                element.set(name, names[value])
+                element.set(name, names.get(value, value))
             elif name in {"href", f"{{{XLINK}}}href"} and value[1:] in names:
                 element.set(name, f"#{names[value[1:]]}")
             elif "url(#" in value:
                 element.set(name, _URL.sub(lambda m: f"url(#{names.get(m[1], m[1])})", value))
+
+
+def _write(element: Element, parts: list[str], *, outermost: bool = False) -> None:
+    """As text. ElementTree's own writer is slower; its prefixes hang on what else was loaded."""
+    tag = element.tag.removeprefix(f"{{{SVG}}}")
+    parts.append(f"<{tag}")
+    if outermost:
+        parts.append(f' xmlns="{SVG}" xmlns:xlink="{XLINK}"')
+    for name, value in element.attrib.items():
+        if name == "class" or name.startswith("on"):
+            continue
+        if name[0] == "{":
+            name = name.replace(f"{{{XLINK}}}", "xlink:").replace(f"{{{XML}}}", "xml:")
+        if _MARKUP.search(value):
+            value = escape(value).replace('"', "&quot;")
+        parts.append(f' {name}="{value}"')
+    text = (element.text or "").strip("\n")
+    if not text and not len(element):
+        parts.append("/>")
+        return
+    parts.append(f">{escape(printable(text))}")
+    for child in element:
+        _write(child, parts)
+    parts.append(f"</{tag}>")

@@ -15,12 +15,12 @@ from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from py_mini_racer import JSEvalException, MiniRacer
+from py_mini_racer import JSEvalException, JSFunction, MiniRacer
 
 from reports.charts.clean import clean_svg
-from reports.charts.fonts import FAMILY, MissingAsset, advances, printable
+from reports.charts.fonts import FAMILY, MissingAsset, advances
 from reports.charts.scripts import SCRIPTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +88,7 @@ class Engine:
             table = json.dumps(advances(weight))
             self._racer.eval(f'dailiesAdvances["{weight}"] = {table}')
         self._racer.eval("echarts.setPlatformAPI({ measureText: dailiesMeasure })")
+        self._draw = cast(JSFunction, self._racer.eval("dailiesSvg"))
 
     def svg(
         self, name: str, data: Any, view: Mapping[str, Any], width: int, height: int | None
@@ -101,13 +102,14 @@ class Engine:
         if name not in NAMES:
             raise ValueError(f"no chart is called {name!r}")
         shown = {"font": f"'{FAMILY}'", "print": True, **view, "width": width, "height": height}
-        raw = self._call("dailiesSvg", name, _json(data), _json(shown), width, height)
-        return clean_svg(printable(str(raw)))
+        raw = self._call(name, _json(data), _json(shown), width, height)
+        return clean_svg(str(raw))
 
-    def _call(self, function: str, *arguments: Any) -> Any:
+    def _call(self, *arguments: Any) -> Any:
         try:
             with self._lock:
-                return self._racer.call(function, *arguments, timeout_sec=TIME_LIMIT_S)
+                # Not `racer.call`, which has V8 compile the arguments as a program of that size.
+                return self._draw(*arguments, timeout_sec=TIME_LIMIT_S)
         except JSEvalException as error:  # JSTimeoutException and JSOOMException are of its kind
             self._settle()
             _forget()

@@ -3,6 +3,7 @@
   "use strict";
 
   var P = globalThis.DailiesCharts.parts;
+  var plate = P.plate;
   var DAY = 86400000, MOST_BARS = 120;
 
   function iso(at) {
@@ -51,42 +52,52 @@
     return text.day(Number(parts[1]), Number(parts[2]));
   }
 
-  /** Stacked bars in `box` ({left, right, top, bottom}): `stack` is [{id, name, colour, values}],
-   * a value for each bar or null. Returns the parts of an option. */
+  /** Stacked bars in `box` ({left, right, top, bottom}) with their scale and days: the items of a
+   * plate. `stack` is [{name, colour, values}], a value for each bar or null. */
   function stacked(found, stack, box, view, colours, text) {
     var size = P.small(view), width = (view.width || 658) - box.left - box.right;
-    var tops = found.bars.map(function (_, i) {
+    var tall = view.height - box.top - box.bottom, floor = box.top + tall;
+    var sums = found.bars.map(function (_, i) {
       return stack.reduce(function (sum, part) { return sum + (part.values[i] || 0); }, 0);
     });
-    var most = P.niceMax(P.top(tops));
+    var most = P.niceMax(P.top(sums)), still = [];
+    [0, 0.5, 1].forEach(function (part) {
+      var y = Math.round(floor - part * tall) + 0.5;
+      still.push(plate.rule(box.left, y, box.left + width, y, part ? colours.line : colours.axis));
+      still.push(plate.text(box.left - 6, y, P.short(part * most, view), view, {
+        colour: colours.grey, align: "right", at: part ? "middle" : "bottom",
+      }));
+    });
+    var step = width / found.bars.length, bar = Math.min(22, step * (step < 8 ? 0.88 : 0.72));
     var every = Math.max(1, Math.ceil(found.bars.length / Math.max(2, width / 64)));
-    return {
-      grid: Object.assign({ outerBoundsMode: "none" }, box),
-      xAxis: {
-        type: "category", data: found.bars.map(function (b) { return b.day; }),
-        axisTick: { show: false }, axisLine: { lineStyle: { color: colours.axis } },
-        axisLabel: {
-          color: colours.grey, fontSize: size, interval: every - 1,
-          formatter: function (day) { return dayName(day, text); },
-        },
-      },
-      yAxis: {
-        type: "value", min: 0, max: most, interval: most / 2,
-        axisLabel: {
-          color: colours.grey, fontSize: size, formatter: function (v) { return P.short(v, view); },
-        },
-        splitLine: { lineStyle: { color: colours.line } },
-      },
-      series: stack.map(function (part) {
-        return {
-          id: part.id, name: part.name, type: "bar", stack: "all", barMaxWidth: 22,
-          barCategoryGap: found.bars.length > 60 ? "12%" : "28%", animation: false,
-          itemStyle: { color: part.colour }, data: part.values.map(function (v) {
-            return v === null ? "-" : v;
-          }),
-        };
-      }),
-    };
+    var boxes = stack.map(function () { return []; });
+    var items = found.bars.map(function (one, i) {
+      var middle = box.left + (i + 0.5) * step, y = floor;
+      var shapes = view.print ? [] : [
+        plate.rect(middle - step / 2, box.top, step, tall, "rgba(0,0,0,0)"),
+      ];
+      if (i % every === 0) {
+        still.push(plate.text(middle, floor + 11, dayName(one.day, text), view, {
+          colour: colours.grey, align: "center",
+        }));
+      }
+      stack.forEach(function (part, k) {
+        var high = most ? tall * (part.values[i] || 0) / most : 0;
+        if (high <= 0) return;
+        y -= high;
+        boxes[k].push([middle - bar / 2, y, bar, high]);
+      });
+      return {
+        shapes: shapes,
+        say: [barName(one, found.step, text)].concat(stack.filter(function (part) {
+          return part.values[i] !== null;
+        }).map(function (part) { return part.name + "  " + P.thousands(part.values[i]); })),
+      };
+    });
+    boxes.forEach(function (list, k) {
+      if (list.length) still.push(plate.rects(list, stack[k].colour));
+    });
+    return [{ shapes: still }].concat(view.print ? [] : items);
   }
 
   function barName(bar, step, text) {
@@ -117,14 +128,27 @@
       var dense = P.bySecond({ data: { v: lane.values } }, "v", seconds, length);
       var list = P.buckets(dense, 0, length, step), shown = P.hasValues(dense);
       var most = P.top(list.map(function (b) { return b.n ? b.sum : 0; }));
-      var floor = lanes.length - 1 - n;
-      var series = P.histogram(lane.id, P.outline(list, function (b) {
-        return b.n ? floor + (most > 0 ? 0.84 * b.sum / most : 0) : null;
-      }), lane.colour, 0.8);
-      series.areaStyle.origin = floor;
-      return { lane: lane, list: list, most: most, shown: shown, floor: floor, series: series };
+      return { lane: lane, list: list, most: most, shown: shown, row: n };
     });
     return { box: box, length: length, step: step, tick: tick, drawn: drawn, px: px };
+  }
+
+  /** The points of a polygon over buckets that stand on `floor`. */
+  function silhouette(list, x, y, floor) {
+    var points = [[x(list[0].from), floor]];
+    list.forEach(function (b) {
+      var top = y(b);
+      points.push([x(b.from), top], [x(b.to), top]);
+    });
+    points.push([x(list[list.length - 1].to), floor]);
+    return points;
+  }
+
+  /** A series that is not seen: an axis' tooltip asks for one with points. */
+  function pointed(made) {
+    return P.line("pointed", made.drawn[0].list.map(function (b) {
+      return [(b.from + b.to) / 2, 0];
+    }), "transparent", 0);
   }
 
   function contentAxis(made, view, colours) {
@@ -142,6 +166,7 @@
 
   P.counts = {
     byDay: byDay, bars: bars, stacked: stacked, barName: barName, along: along,
-    contentAxis: contentAxis, lengthOf: lengthOf,
+    contentAxis: contentAxis, silhouette: silhouette,
+    pointed: pointed, lengthOf: lengthOf,
   };
 })();

@@ -3,10 +3,13 @@
   "use strict";
 
   var P = globalThis.DailiesCharts.parts;
-  var column = P.column, count = P.count, layout = P.layout, line = P.line, niceMax = P.niceMax,
-    number = P.number, theme = P.theme, thousands = P.thousands;
+  var column = P.column, layout = P.layout, line = P.line, number = P.number, theme = P.theme;
 
-  var WORDS = { "zh-hans": { plays: "播放次数" }, en: { plays: "Plays" } };
+  var HEIGHT = 150;
+  var WORDS = {
+    "zh-hans": { plays: "播放次数", byWeek: "按周合计" },
+    en: { plays: "Plays", byWeek: "summed by week" },
+  };
 
   /** Plays of each day from the viewing answer: [[iso day, plays]], single days of all devices. */
   function playsByDay(resource) {
@@ -25,41 +28,24 @@
   }
 
   function days(data, view) {
-    var colours = theme(view), text = P.words(view, WORDS), font = view.font || P.FONT;
-    var small = P.small(view), shape = layout(view);
-    var points = playsByDay(data.viewing || data);
-    var top = niceMax(Math.max.apply(null, [0].concat(points.map(function (d) { return d[1]; }))));
-    var said = function (day) {
-      var parts = String(day).split("-");
-      return text.day(Number(parts[1]), Number(parts[2]));
-    };
-    return Object.assign(P.base(view, colours), {
-      grid: { left: shape.left, right: shape.right, top: 10, bottom: 24 },
-      xAxis: {
-        type: "category", data: points.map(function (d) { return d[0]; }),
-        axisTick: { show: false }, axisLine: { lineStyle: { color: colours.axis } },
-        axisLabel: {
-          color: colours.grey, fontSize: small, formatter: said,
-          interval: Math.max(0, Math.ceil(points.length / Math.max(2, shape.width / 90)) - 1),
-        },
-      },
-      yAxis: {
-        type: "value", min: 0, max: top, interval: top / 2,
-        axisLabel: {
-          color: colours.grey, fontSize: small, formatter: function (v) { return count(v, view); },
-        },
-        splitLine: { lineStyle: { color: colours.line } },
-      },
-      series: [{
-        id: "plays", name: text.plays, type: "bar", barMaxWidth: 18, barCategoryGap: "25%",
-        animation: false, itemStyle: { color: colours.rest },
-        data: points.map(function (d) { return d[1]; }),
-      }],
-      title: points.length ? [] : [P.emptyTitle(text.nothing, view, colours)],
-      tooltip: P.tooltip(view, colours, "axis", function (params) {
-        return said(params[0].name) + "\n" + text.plays + "  " + thousands(params[0].value);
+    var colours = theme(view), text = P.words(view, WORDS), byDay = {}, shape = layout(view);
+    playsByDay(data.viewing || data).forEach(function (d) { byDay[d[0]] = d[1]; });
+    var found = P.counts.bars(byDay), height = view.height || HEIGHT;
+    if (!found.bars.length) return P.plate.nothing(text.nothing, view, colours);
+    var plays = {
+      name: text.plays, colour: colours.rest, values: found.bars.map(function (bar) {
+        return bar.days.reduce(function (sum, day) {
+          return day in byDay ? (sum || 0) + byDay[day] : sum;
+        }, null);
       }),
-    });
+    };
+    var box = { left: shape.left, right: shape.right, top: found.step === 7 ? 24 : 10, bottom: 22 };
+    var items = P.counts.stacked(found, [plays], box,
+      Object.assign({}, view, { height: height }), colours, text);
+    if (found.step === 7) {
+      items[0].shapes.push(P.plate.text(shape.left, 8, text.byWeek, view, { colour: colours.grey }));
+    }
+    return P.plate.option(items, text.plays, view, colours);
   }
 
   /** A small line without axes: `values` are numbers or null, oldest first. */
@@ -77,7 +63,7 @@
     };
   }
 
-  P.heights.days = function () { return 150; };
+  P.heights.days = function () { return HEIGHT; };
   P.heights.sparkline = function () { return 30; };
-  Object.assign(globalThis.DailiesCharts, { days: days, sparkline: sparkline });
+  Object.assign(globalThis.DailiesCharts, { days: days, sparkline: sparkline, playsByDay: playsByDay });
 })();

@@ -18,8 +18,8 @@
       left: function (n) { return "另有 " + n + " 个粉丝群见数据文件"; },
     },
     en: {
-      lift: "Lift against the platform's viewers, with 95 % bounds", liftBrief: "Lift",
-      share: "Share of the title's viewers", shareBrief: "Share", times: "×",
+      lift: "Lift, with its 95 % bounds", liftBrief: "Lift",
+      share: "Share of viewers", shareBrief: "Share", times: "×",
       common: "Viewers in common",
       left: function (n) { return n + " more fan sets are in the data files"; },
     },

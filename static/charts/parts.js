@@ -221,7 +221,7 @@
   }
 
   function short(value, view) {
-    return value >= 1e4 ? count(value, view) : String(Number(value.toPrecision(4)));
+    return value >= 1e3 ? count(value, view) : String(Number(value.toPrecision(4)));
   }
 
   function line(id, points, colour, width) {
@@ -259,12 +259,21 @@
     return values;
   }
 
-  /** About how wide a text is: a Chinese character a whole em, others somewhat over a half. */
+  /** About how wide a text is: a Chinese character a whole em, of others what each kind is. */
   function widthOf(text, size) {
-    return size * Array.from(text).reduce(function (sum, character) {
-      return sum + (character > "\u2e80" ? 1 : 0.56);
-    }, 0);
+    var ems = 0;
+    for (var i = 0; i < text.length; i++) {
+      var code = text.charCodeAt(i);
+      ems += code > 0x2e80 && (code < 0xdc00 || code > 0xdfff) ? 1 : EMS[text[i]] || 0.6;
+    }
+    return size * ems;
   }
+
+  var EMS = {};
+  [["mwMW%@", 0.88], ["ABCDEFGHJKLNOPQRSTUVXYZ&≥≈", 0.7], ["frt()-/\"", 0.4],
+    ["ijlI.,:;'|! ", 0.32]].forEach(function (kind) {
+    Array.from(kind[0]).forEach(function (character) { EMS[character] = kind[1]; });
+  });
 
   /** What every option of ours begins with. */
   function base(view, colours) {
@@ -335,6 +344,16 @@
     return kept ? kept + "…" : "";
   }
 
+  /** What `make` makes of `data` and `view`, whatever the height, made once for both the height
+   * and the chart. */
+  function once(name, data, view, make) {
+    var key = name + JSON.stringify(Object.assign({}, view, { height: null }));
+    if (kept.data !== data || kept.key !== key) kept = { data: data, key: key, made: make() };
+    return kept.made;
+  }
+
+  var kept = {};
+
   // ---- the builders ----
 
   var heights = {};
@@ -353,7 +372,7 @@
       whyEmpty: whyEmpty, buckets: buckets, means: means, outline: outline, at: at,
       visible: visible, line: line, histogram: histogram, layout: layout, grid: grid,
       steps: steps, widthOf: widthOf, base: base, tooltip: tooltip, small: small,
-      emptyTitle: emptyTitle, top: top, plain: plain, fitted: fitted, heights: heights,
+      emptyTitle: emptyTitle, top: top, plain: plain, fitted: fitted, once: once, heights: heights,
     },
   };
 })();

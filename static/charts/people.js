@@ -167,6 +167,11 @@
         return P.widthOf(ageName(c.age, text), size);
       }));
     })) + 10;
+    var tail = P.top(found.panels.map(function (panel) {
+      return P.top(panel.cells.map(function (c) {
+        return P.widthOf(amount(c, view, text), size - 0.5);
+      }));
+    })) + 8;
     var still = [plate.text(0, 8, heading(found.part, view, text), view, { colour: colours.grey })];
     var items = [{ shapes: still }];
     found.panels.forEach(function (panel, n) {
@@ -181,6 +186,7 @@
       panel.cells.forEach(function (cell, k) {
         items.push(ageRow(cell, panel, {
           x: at.x, y: at.y + PANEL_HEAD + k * ROW, width: at.width, names: names, most: most,
+          tail: tail,
           reason: reasons[cell.row],
         }, view, colours, text));
       });
@@ -196,9 +202,19 @@
     return colours === P.THEMES.dark ? "#3b5678" : "#b5c8e2";
   }
 
+  function rateOf(cell) {
+    return cell.finishers === null || !cell.viewers ? null : cell.finishers / cell.viewers;
+  }
+
+  /** "4,284 · finished 57%" */
+  function amount(cell, view, text) {
+    if (cell.viewers === null) return "";
+    var rate = rateOf(cell), said = P.count(cell.viewers, view);
+    return rate === null ? said : said + " · " + text.finished + " " + P.percent(rate);
+  }
+
   function ageRow(cell, panel, at, view, colours, text) {
-    var size = P.small(view), tail = view.compact ? 92 : 104;
-    var room = Math.max(20, at.width - at.names - tail), left = at.x + at.names;
+    var size = P.small(view), room = Math.max(20, at.width - at.names - at.tail), left = at.x + at.names;
     var middle = at.y + ROW / 2 - 1;
     var shapes = [
       plate.text(left - 8, middle, ageName(cell.age, text), view, {
@@ -215,14 +231,13 @@
       return { shapes: shapes, say: [name, why] };
     }
     var wide = at.most ? room * cell.viewers / at.most : 0;
-    var rate = cell.finishers === null || !cell.viewers ? null : cell.finishers / cell.viewers;
+    var rate = rateOf(cell);
     shapes.push(plate.rect(left, at.y + 2, wide, ROW - 6, pale(colours), { r: 2 }));
     if (rate !== null) {
       shapes.push(plate.rect(left, at.y + 2, wide * rate, ROW - 6, colours.retention, { r: 2 }));
     }
     shapes.push(plate.text(left + wide + 6, middle,
-      P.count(cell.viewers, view) + (rate === null ? "" : " · " + text.finished + " " +
-        P.percent(rate)), view, { colour: colours.grey, size: size - 0.5 }));
+      amount(cell, view, text), view, { colour: colours.grey, size: size - 0.5 }));
     return {
       shapes: shapes,
       say: [
@@ -288,11 +303,18 @@
       plate.text(0, 8, heading(found.part, view, text), view, { colour: colours.grey }),
       plate.text(0, 26, text.came + (note ? " · " + note : ""), view, { colour: colours.grey }),
     ].concat(endLabels(named, box, width, height, view, colours));
-    var lines = others.map(function (group, i) {
-      return P.line("other" + i, group.points, colours.axis, 0.8);
-    }).concat(named.map(function (group, i) {
+    var lines = named.map(function (group, i) {
       return P.line("group" + i, group.points, colours.several[i], 1.6);
-    }));
+    });
+    var rest = others.map(function (group) {
+      return plate.polyline(group.points.filter(function (p) { return p[1] !== null; })
+        .map(function (p) {
+          return [
+            box.left + p[0] / 100 * (width - box.left - box.right),
+            height - box.bottom - p[1] * (height - box.top - box.bottom),
+          ];
+        }), colours.axis, 0.8);
+    });
     return Object.assign(P.base(view, colours), {
       aria: { enabled: !view.print, label: { description: heading(found.part, view, text) } },
       grid: Object.assign({ outerBoundsMode: "none" }, box),
@@ -303,9 +325,7 @@
       yAxis: axis(colours, size, 0, 1, 0.25, P.percent, {
         axisLine: { show: false }, splitLine: { lineStyle: { color: colours.line } },
       }),
-      series: lines.concat([plate.series([{ shapes: still }], Object.assign({}, view, {
-        print: true,
-      }))]),
+      series: [plate.series([{ shapes: rest.concat(still) }], view, true)].concat(lines),
       tooltip: P.tooltip(view, colours, "axis", function (params) {
         var at = Math.round(params[0].axisValue / 5);
         return [at * 5 + "% " + text.ofRuntime].concat(named.map(function (group) {

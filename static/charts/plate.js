@@ -44,6 +44,38 @@
     };
   }
 
+  function polyline(points, colour, width) {
+    return {
+      type: "polyline", silent: true, shape: { points: points },
+      style: { stroke: colour, lineWidth: width, fill: null },
+    };
+  }
+
+  function polygon(points, colour, opacity) {
+    return {
+      type: "polygon", silent: true, shape: { points: points },
+      style: { fill: colour, opacity: opacity },
+    };
+  }
+
+  /** Many rectangles of one colour, [[x, y, width, height]]: one path, at the cost of one shape. */
+  function rects(boxes, colour) {
+    return {
+      type: "path", silent: true, style: { fill: colour },
+      shape: {
+        pathData: boxes.map(function (b) {
+          var right = tidy(b[0] + b[2]), low = tidy(b[1] + b[3]), x = tidy(b[0]), y = tidy(b[1]);
+          return "M" + x + " " + y + "L" + right + " " + y + "L" + right + " " + low + "L" + x +
+            " " + low + "Z";
+        }).join(""),
+      },
+    };
+  }
+
+  function tidy(n) {
+    return Math.round(n * 100) / 100;
+  }
+
   /** A row of coloured squares and what they stand for, from `x` on; runs on into further lines. */
   function legend(entries, x, y, px, view, colours) {
     var size = P.small(view), left = x, at = y, shapes = [];
@@ -62,22 +94,16 @@
     return { shapes: shapes, bottom: at + size / 2 + 4 };
   }
 
-  function series(items, view) {
+  /** `under` lies beneath what axes hold, and is not pointed at. */
+  function series(items, view, under) {
     return {
-      id: "plate", type: "custom", coordinateSystem: "none", animation: false, clip: false,
-      silent: !!view.print, z: 4,
+      id: under ? "under" : "plate", type: "custom", coordinateSystem: "none", animation: false,
+      clip: false, silent: !!(view.print || under), z: under ? 0 : 4,
       data: items.map(function (_, i) { return [i]; }),
       renderItem: function (params) {
         return { type: "group", children: items[params.dataIndex].shapes };
       },
     };
-  }
-
-  /** What the item at `params` says, for a tooltip that may be another series' too. */
-  function saidBy(items, params) {
-    if (params.seriesId !== "plate") return null;
-    var said = items[params.dataIndex].say;
-    return said ? said.join("\n") : "";
   }
 
   /** A chart that is one plate; `said` describes it to those who do not see it. */
@@ -86,7 +112,8 @@
       aria: { enabled: !view.print, label: { description: said } },
       series: [series(items, view)],
       tooltip: P.tooltip(view, colours, "item", function (params) {
-        return saidBy(items, params);
+        var said = items[params.dataIndex].say;
+        return said ? said.join("\n") : "";
       }),
     });
   }
@@ -100,7 +127,8 @@
   }
 
   P.plate = {
-    rect: rect, hidden: hidden, text: text, rule: rule, legend: legend, series: series,
-    option: option, nothing: nothing, saidBy: saidBy,
+    rect: rect, hidden: hidden, text: text, rule: rule, polyline: polyline,
+    polygon: polygon, rects: rects, legend: legend, series: series,
+    option: option, nothing: nothing,
   };
 })();

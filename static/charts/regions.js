@@ -41,7 +41,7 @@
       more: function (n) { return "另外 " + n + " 个"; },
     },
     en: {
-      share: "the darker, the more of the viewers", merged: "counted with other provinces",
+      share: "the darker, the more viewers", merged: "counted with others",
       absent: "no number of its own", largest: "Largest provinces", rest: "Merged and elsewhere",
       restOf: "others", unknown: "Unknown", everywhere: "All", restAll: "The rest together",
       viewers: "Viewers", finished: "finished",
@@ -121,7 +121,7 @@
       shape.x = tile * COLUMNS + 28;
       shape.height = TOP + Math.max(tall + FOOT, barsTall) + 2;
     } else {
-      shape.y = TOP + tall + FOOT + 10;
+      shape.y = TOP + tall + FOOT + 26; // the legend may take two lines
       shape.height = shape.y + barsTall + 4;
     }
     return shape;

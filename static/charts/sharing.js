@@ -110,25 +110,12 @@
         }),
       };
     });
-    var box = { left: view.compact ? 40 : 48, right: 24, top: top + 18, bottom: 24 };
-    var made = counts.stacked(found, stack, box, view, colours, text);
-    made.series.push(plate.series(items, view));
-    return Object.assign(P.base(view, colours), made, {
-      aria: {
-        enabled: !view.print, label: { description: list.map(function (channel) {
-          return channel.name + ": " + P.thousands(channel.shares || 0);
-        }).join("; ") },
-      },
-      tooltip: P.tooltip(view, colours, "item", function (params) {
-        var said = plate.saidBy(items, params);
-        if (said !== null) return said;
-        var i = params.dataIndex;
-        return [counts.barName(found.bars[i], found.step, text)].concat(stack.filter(
-          function (part) { return part.values[i] !== null; }).map(function (part) {
-            return part.name + "  " + P.thousands(part.values[i]);
-          })).join("\n");
-      }),
-    });
+    var box = { left: view.compact ? 40 : 48, right: 24, top: top + 18, bottom: 22 };
+    var shape = Object.assign({}, view, { height: view.height || top + DAYS });
+    items = items.concat(counts.stacked(found, stack, box, shape, colours, text));
+    return plate.option(items, list.map(function (channel) {
+      return channel.name + ": " + P.thousands(channel.shares || 0);
+    }).join("; "), view, colours);
   }
 
   /** A row for each channel, a column of bars for each measure. */
@@ -141,8 +128,11 @@
     MEASURES.forEach(function (m, k) {
       still.push(plate.text(names + k * wide, 10, text[m], view, { colour: colours.ink, bold: true }));
     });
-    var most = {};
+    var most = {}, tails = {};
     MEASURES.forEach(function (m) {
+      tails[m] = 20 + P.top(list.map(function (c) {
+        return c[m] === null ? 0 : P.widthOf(amount(c, m, view, text), size);
+      }));
       most[m] = P.top(list.map(function (c) { return c[m] || 0; }));
     });
     return [{ shapes: still }].concat(list.map(function (channel, n) {
@@ -164,7 +154,7 @@
           }));
           return;
         }
-        var room = Math.max(8, wide - 14 - P.widthOf("≥ 8,888.8 万", size));
+        var room = Math.max(8, wide - tails[m]);
         var bar = most[m] ? Math.max(1, room * channel[m] / most[m]) : 1;
         shapes.push(plate.rect(x, y + 4, bar, ROW - 10,
           k === 0 ? colours.several[n] : P.pale(colours), { r: 2 }));
@@ -191,13 +181,15 @@
     var colours = P.theme(view), text = P.words(view, WORDS), size = P.small(view);
     var resource = data.sharing_offsets, seconds = P.column(resource, "content_second");
     var made = counts.along([{
-      id: "shares", name: "", colour: colours.good, values: P.column(resource, "shares"),
+      name: "", values: P.column(resource, "shares"),
     }], seconds, view, colours, text);
     var only = made.drawn[0];
     if (!only.shown) return plate.nothing(P.whyEmpty(resource, text), view, colours);
     var box = { left: made.box.left, right: made.box.right + 8, top: 28, bottom: 22 };
     var most = P.niceMax(only.most), note = text.along(text.width(made.step));
-    only.series.data = P.outline(only.list, function (b) { return b.n ? b.sum : null; });
+    var drawn = P.histogram("shares", P.outline(only.list, function (b) {
+      return b.n ? b.sum : null;
+    }), colours.good, 0.8);
     return Object.assign(P.base(view, colours), {
       aria: { enabled: !view.print, label: { description: note } },
       grid: Object.assign({ outerBoundsMode: "none" }, box),
@@ -209,9 +201,9 @@
         },
         splitLine: { lineStyle: { color: colours.line } },
       },
-      series: [only.series, plate.series([{
+      series: [drawn, plate.series([{
         shapes: [plate.text(0, 8, note, view, { colour: colours.grey })],
-      }], { print: true })],
+      }], view, true)],
       tooltip: P.tooltip(view, colours, "axis", function (params) {
         var b = P.at(only.list, params[0].axisValue);
         return b ? P.clock(b.from) + "–" + P.clock(b.to) + "\n" + text.shares + "  " +

@@ -11,12 +11,13 @@
     ["laughter", "rewatch"], ["tears", "retention"], ["shock", "danmu"], ["praise", "good"],
     ["complaint", "stops"],
   ];
-  var LANE = 44, MOST_PHRASES = 28, LONGEST = 12;
+  var LANE = 44, MOST_PHRASES = 28, LONGEST = 12, DISCUSSION = 180;
 
   var WORDS = {
     "zh-hans": {
       laughter: "笑", tears: "泪目", shock: "惊讶", praise: "赞", complaint: "吐槽",
       comments: function (w) { return "弹幕条数，" + w + "；各行各有比例，右侧为最高值"; },
+      commentsBrief: function (w) { return "弹幕条数，" + w + "；右侧为最高值"; },
       posts: "帖子", replies: "回复", byWeek: "按周合计",
       phrases: "在该处明显比全片其他部分说得更多的词；字越大，条数越多", phrasesBrief: "字越大，条数越多",
       times: function (lift, n) { return lift + " 倍，" + n + " 条"; },
@@ -27,6 +28,7 @@
       comments: function (w) {
         return "Danmu " + w + "; each row has its own scale, its peak stands at the right";
       },
+      commentsBrief: function (w) { return "Danmu " + w + "; peaks at the right"; },
       posts: "Posts", replies: "Replies", byWeek: "summed by week",
       phrases: "Said more there than elsewhere in the title; the larger, the more danmu",
       phrasesBrief: "The larger, the more danmu",
@@ -55,7 +57,8 @@
     }
     var box = { left: made.box.left, right: made.box.right + 22, top: 26, bottom: 22 };
     var lane = (height - box.top - box.bottom) / lanes.length, width = view.width || 658;
-    var note = P.fitted(text.comments(text.width(made.step)), size, width);
+    var note = text.comments(text.width(made.step));
+    if (P.widthOf(note, size) > width) note = text.commentsBrief(text.width(made.step));
     var still = [plate.text(0, 8, note, view, { colour: colours.grey })];
     made.drawn.forEach(function (d, n) {
       var y = box.top + (n + 1) * lane, colour = d.lane.colour;
@@ -67,14 +70,21 @@
         d.shown ? P.short(d.most, view) : P.reason(P.column(resource, "hidden_reason")[0],
           d.lane.id, text), view, { colour: colours.grey, size: size - 1 }));
     });
+    made.drawn.filter(function (d) { return d.shown; }).forEach(function (d, n) {
+      var px = (width - box.left - box.right) / made.length, floor = box.top + (d.row + 1) * lane;
+      still.push(plate.polygon(counts.silhouette(d.list, function (t) {
+        return box.left + t * px;
+      }, function (b) {
+        return floor - (d.most > 0 && b.n ? 0.84 * lane * b.sum / d.most : 0);
+      }, floor), d.lane.colour, 0.8));
+    });
     return Object.assign(P.base(view, colours), {
       aria: { enabled: !view.print, label: { description: note } },
       grid: Object.assign({ outerBoundsMode: "none" }, box),
       xAxis: counts.contentAxis(made, view, colours),
-      yAxis: { type: "value", show: false, min: 0, max: lanes.length },
-      series: made.drawn.filter(function (d) { return d.shown; }).map(function (d) {
-        return d.series;
-      }).concat([plate.series([{ shapes: still }], { print: true })]),
+      yAxis: { type: "value", show: false, min: 0, max: 1 },
+      series: [plate.series([{ shapes: still }], view, true)].concat(
+        view.print ? [] : [counts.pointed(made)]),
       tooltip: alongTooltip(made, view, colours),
     });
   }
@@ -131,6 +141,10 @@
     };
   }
 
+  function phraseMap(data, view) {
+    return P.once("phrases", data, view, function () { return arranged(data, view); });
+  }
+
   function touches(row, p) {
     return row.some(function (other) {
       return p.x < other.x + other.wide + 10 && other.x < p.x + p.wide + 10;
@@ -140,12 +154,12 @@
   var PHRASE = 22;
 
   function phrasesHeight(data, view) {
-    var made = arranged(data, view);
+    var made = phraseMap(data, view);
     return made.list.length ? 22 + made.rows * PHRASE + 30 : 90;
   }
 
   function phrases(data, view) {
-    var colours = P.theme(view), text = P.words(view, WORDS), made = arranged(data, view);
+    var colours = P.theme(view), text = P.words(view, WORDS), made = phraseMap(data, view);
     if (!made.list.length) {
       return plate.nothing(P.whyEmpty(data.danmu_phrases, text), view, colours);
     }
@@ -204,18 +218,12 @@
         colour: colours.grey, align: "right",
       }));
     }
-    var box = { left: view.compact ? 40 : 48, right: 24, top: 26, bottom: 24 };
-    var made = counts.stacked(found, stack, box, view, colours, text);
-    made.series.push(plate.series([{ shapes: legend }], { print: true }));
-    return Object.assign(P.base(view, colours), made, {
-      aria: { enabled: !view.print },
-      tooltip: P.tooltip(view, colours, "axis", function (params) {
-        var i = params[0].dataIndex;
-        return [counts.barName(found.bars[i], found.step, text)].concat(stack.map(function (part) {
-          return part.name + "  " + (part.values[i] === null ? "—" : P.thousands(part.values[i]));
-        })).join("\n");
-      }),
-    });
+    var box = { left: view.compact ? 40 : 48, right: 24, top: 28, bottom: 22 };
+    var shape = Object.assign({}, view, { height: view.height || DISCUSSION });
+    var items = counts.stacked(found, stack, box, shape, colours, text);
+    items[0].shapes = items[0].shapes.concat(legend);
+    var said = stack.map(function (part) { return part.name; }).join(", ");
+    return plate.option(items, said, view, colours);
   }
 
   /** The sum of a column over a bar's days; null where none of them was told. */
@@ -230,7 +238,7 @@
   P.alongTooltip = alongTooltip;
   P.heights.reactions = reactionsHeight;
   P.heights.phrases = phrasesHeight;
-  P.heights.discussion = function () { return 180; };
+  P.heights.discussion = function () { return DISCUSSION; };
   Object.assign(globalThis.DailiesCharts, {
     reactions: reactions, phrases: phrases, discussion: discussion,
   });

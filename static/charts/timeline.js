@@ -9,6 +9,7 @@
   "use strict";
 
   var P = globalThis.DailiesCharts.parts;
+  var plate = P.plate;
   var clock = P.clock, grid = P.grid, layout = P.layout, number = P.number, stepFor = P.stepFor,
     steps = P.steps, theme = P.theme, widthOf = P.widthOf;
 
@@ -94,7 +95,9 @@
     var shape = layout(view), colours = theme(view), text = P.lanes.words(view);
     var px = Math.max(50, shape.width - shape.left - shape.right);
     var range = rangeOf(data, view);
-    var lanes = P.lanes.of(data, view, range, px, colours, text);
+    var lanes = P.once("timeline", data, view, function () {
+      return P.lanes.of(data, view, range, px, colours, text);
+    });
     var pins = pinRows(view.moments || [], range, px);
     return {
       px: px, range: range, lanes: lanes, pins: pins, colours: colours, text: text,
@@ -107,27 +110,18 @@
     var shape = p.placed.shape, moments = view.moments || [];
     var font = view.font || P.FONT, small = P.small(view);
     var tick = stepFor(range.to - range.from, Math.max(2, p.px / (view.compact ? 72 : 84)));
-    var grids = [], xAxes = [], yAxes = [], series = [], titles = [];
+    var grids = [], xAxes = [], yAxes = [], series = [], still = [];
 
     p.lanes.forEach(function (lane, i) {
       var box = p.placed.tops[i], last = i === p.lanes.length - 1;
       grids.push(grid(shape, box.top, box.height));
-      xAxes.push(xAxis(i, range, tick, last, lane.inverse && !last, colours, small));
+      xAxes.push(xAxis(i, range, tick, last, colours, small));
       yAxes.push({
-        gridIndex: i, type: "value", min: 0, max: lane.max, interval: lane.ticks,
-        inverse: !!lane.inverse, axisLine: { show: false }, axisTick: { show: false },
-        axisLabel: {
-          show: !lane.empty,
-          color: colours.grey, fontSize: small, margin: 6, formatter: lane.label,
-          showMinLabel: lane.inverse ? false : undefined,
-          verticalAlignMinLabel: "bottom", verticalAlignMaxLabel: lane.inverse ? "bottom" : "top",
-        },
-        axisPointer: { show: false },
-        splitLine: { show: !lane.empty, lineStyle: { color: colours.line, width: 1 } },
+        id: lane.id, gridIndex: i, type: "value", show: false, min: 0, max: lane.max,
+        inverse: !!lane.inverse, axisPointer: { show: false },
       });
-      titles.push(laneName(lane, shape, box, p.px, colours, font));
-      if (lane.aside) titles.push(aside(lane, shape, box, font));
-      if (lane.empty) titles.push(emptyNote(lane, shape, box, p.px, colours, font));
+      still = still.concat(frame(lane, shape, box, p.px, last, view, colours),
+        head(lane, shape, box, p.px, view, colours));
       lane.series.forEach(function (s, k) {
         s.xAxisIndex = i;
         s.yAxisIndex = i;
@@ -139,17 +133,17 @@
     if (p.pins.length && p.lanes.length) {
       var index = p.lanes.length;
       grids.push(grid(shape, 0, p.placed.pinSpace));
-      var hidden = xAxis(index, range, tick, false, false, colours, small);
-      hidden.show = false;
-      xAxes.push(hidden);
+      xAxes.push(xAxis(index, range, tick, false, colours, small));
       yAxes.push({ gridIndex: index, type: "value", show: false, min: 0,
         max: p.placed.pinSpace / 24 });
       series.push(pinSeries(p.pins, index, view, colours));
     }
 
+    series.push(plate.series([{ shapes: still }], view, true));
+
     return Object.assign(P.base(view, colours), {
       aria: { enabled: !view.print, label: { description: describe(p) } },
-      title: titles, grid: grids, xAxis: xAxes, yAxis: yAxes, series: series,
+      grid: grids, xAxis: xAxes, yAxis: yAxes, series: series,
       axisPointer: {
         link: [{ xAxisIndex: "all" }],
         label: { show: false },
@@ -160,20 +154,39 @@
     });
   }
 
-  function xAxis(i, range, tick, labelled, onTop, colours, small) {
+  /** Only the last lane's axis is drawn as such: each costs as much as a lane. */
+  function xAxis(i, range, tick, labelled, colours, small) {
     var values = steps(range, tick);
     return {
-      gridIndex: i, type: "value", min: 0, max: range.length, interval: tick,
-      position: onTop ? "top" : "bottom",
+      gridIndex: i, type: "value", show: labelled, min: 0, max: range.length, interval: tick,
       axisLine: { show: true, onZero: false, lineStyle: { color: colours.axis } },
-      axisTick: { show: labelled, lineStyle: { color: colours.axis }, customValues: values },
+      axisTick: { lineStyle: { color: colours.axis }, customValues: values },
       axisLabel: {
-        show: labelled, color: colours.grey, fontSize: small, hideOverlap: true,
-        formatter: clock, customValues: values,
+        color: colours.grey, fontSize: small, hideOverlap: true, formatter: clock,
+        customValues: values,
       },
       splitLine: { show: false },
       axisPointer: { show: true, snap: false, label: { show: false } },
     };
+  }
+
+  /** A lane's scale: a line and a number at each step. */
+  function frame(lane, shape, box, px, last, view, colours) {
+    var low = box.top + box.height, shapes = [], right = shape.left + px;
+    var base = lane.inverse && !last ? box.top : low;
+    for (var n = 0; !lane.empty && n * lane.ticks <= lane.max * 1.0001; n++) {
+      var share = n * lane.ticks / lane.max, top = share > 0.9999;
+      var y = lane.inverse ? box.top + share * box.height : low - share * box.height;
+      shapes.push(plate.rule(shape.left, y, right, y, colours.line));
+      if (n || !lane.inverse) {
+        shapes.push(plate.text(shape.left - 6, y, lane.label(n * lane.ticks), view, {
+          colour: colours.grey, align: "right",
+          at: n === 0 ? "bottom" : !top ? "middle" : lane.inverse ? "bottom" : "top",
+        }));
+      }
+    }
+    if (!last) shapes.push(plate.rule(shape.left, base, right, base, colours.axis));
+    return shapes;
   }
 
   /** The note that has room between the name and what stands at the right end: the whole one,
@@ -187,38 +200,27 @@
     })[0] || "";
   }
 
-  function laneName(lane, shape, box, px, colours, font) {
-    var note = noteWithRoom(lane, shape, px);
-    return {
-      text: "{a|" + lane.name + "}" + (note ? "{b|  " + note + "}" : ""),
-      left: shape.left - 2, top: box.top - shape.head, padding: 2,
-      textStyle: {
-        fontFamily: font, fontSize: shape.name, lineHeight: shape.head - 4,
-        rich: {
-          a: { color: lane.colour, fontWeight: 700, fontSize: shape.name, fontFamily: font },
-          b: { color: colours.grey, fontWeight: 400, fontSize: shape.name - 1, fontFamily: font },
-        },
-      },
-    };
-  }
-
-  /** A word at the right end of a lane's head, in the lane's colour. */
-  function aside(lane, shape, box, font) {
-    return {
-      text: lane.aside, right: shape.right - 2, top: box.top - shape.head, padding: 2,
-      textStyle: {
-        fontFamily: font, fontSize: shape.name - 1, fontWeight: 400, color: lane.colour,
-        lineHeight: shape.head - 4,
-      },
-    };
-  }
-
-  function emptyNote(lane, shape, box, px, colours, font) {
-    return {
-      text: lane.empty, left: shape.left + px / 2, textAlign: "center",
-      top: box.top + box.height / 2 - 10, padding: 2,
-      textStyle: { fontFamily: font, fontSize: shape.name, fontWeight: 400, color: colours.grey },
-    };
+  /** A lane's name, its note, a word at the right end in the lane's colour; or why it is empty. */
+  function head(lane, shape, box, px, view, colours) {
+    var y = box.top - shape.head / 2 - 1, note = noteWithRoom(lane, shape, px);
+    var left = shape.left + 1.15 * widthOf(lane.name, shape.name) + 6;
+    var shapes = [plate.text(shape.left, y, lane.name, view, {
+      colour: lane.colour, bold: true, size: shape.name,
+    })];
+    if (note) {
+      shapes.push(plate.text(left, y, note, view, { colour: colours.grey, size: shape.name - 1 }));
+    }
+    if (lane.aside) {
+      shapes.push(plate.text(shape.left + px, y, lane.aside, view, {
+        colour: lane.colour, align: "right", size: shape.name - 1,
+      }));
+    }
+    if (lane.empty) {
+      shapes.push(plate.text(shape.left + px / 2, box.top + box.height / 2, lane.empty, view, {
+        colour: colours.grey, align: "center", size: shape.name,
+      }));
+    }
+    return shapes;
   }
 
   function pinSeries(pins, index, view, colours) {

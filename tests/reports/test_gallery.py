@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
 from reports.charts import engine
 from tests.reports.gallery import GALLERY, VIEW
+from tests.reports.test_charts import texts
 
 WIDTHS = (658, 358)
 
@@ -18,14 +18,6 @@ def drawn(name: str, width: int = 658, **view: Any) -> str:
     builder, data, more = GALLERY[name]
     told = {**VIEW, "compact": width < 560, **more, **view}
     return engine.svg(builder, data, told, width, None)
-
-
-def texts(svg: str) -> list[str]:
-    return [
-        "".join(element.itertext()).strip()
-        for element in ElementTree.fromstring(svg).iter()
-        if element.tag.endswith("}text")
-    ]
 
 
 @pytest.mark.parametrize("name", GALLERY)

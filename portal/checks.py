@@ -14,6 +14,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from portal.storage_url import BadStorageUrl, storage_of
+
 _SHORTEST_SECRET = 32
 _FEWEST_CHARACTERS = 10
 
@@ -44,6 +46,23 @@ def packages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def storage_address(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """An Error where STORAGE_URL names no place to store files in, in production or not."""
+    try:
+        storage_of(settings.STORAGE_URL)
+    except BadStorageUrl as problem:
+        return [
+            Error(
+                f"STORAGE_URL cannot be used. {problem}",
+                hint="Set STORAGE_URL as file:///srv/dailies/files, or as"
+                " s3://bucket/prefix?region=eu-central-1.",
+                id="dailies.E007",
+            )
+        ]
+    return []
+
+
 @register(Tags.database)
 def postgres_minor(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """A Warning in production where the server lacks the newest minor release known here."""
@@ -71,7 +90,7 @@ def _numbers(release: str) -> tuple[int, ...]:
 
 def refuse_to_start() -> None:
     """Raise ImproperlyConfigured with every problem, so that all are mended in one go."""
-    problems = [*production_settings(), *packages()]
+    problems = [*production_settings(), *packages(), *storage_address()]
     if problems:
         raise ImproperlyConfigured(
             "not safe to start in production:\n"
@@ -119,14 +138,9 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Set EMAIL_URL as smtp+tls://user:password@host:587.",
             id="dailies.E006",
         )
-    if not settings.STORAGE_URL.startswith("file:///"):
-        yield Error(
-            "STORAGE_URL is not an absolute folder.",
-            hint="Set STORAGE_URL as file:///srv/dailies/files.",
-            id="dailies.E007",
-        )
     for served in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS):
-        if Path(settings.STORAGE_ROOT).resolve().is_relative_to(Path(served).resolve()):
+        folder = settings.STORAGE_ROOT
+        if folder and Path(folder).resolve().is_relative_to(Path(served).resolve()):
             yield Error(
                 "STORAGE_URL lies in a folder that the site serves.",
                 hint="Set STORAGE_URL to a folder outside of it.",

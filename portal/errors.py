@@ -55,5 +55,18 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     return _answer(request, 503, "unavailable", message)
 
 
+def storage_away(request: HttpRequest) -> HttpResponse:
+    message = _("The stored files cannot be reached now.")
+    return _answer(request, 503, "unavailable", message)
+
+
+def range_not_satisfiable(request: HttpRequest, size: int) -> HttpResponse:
+    """For programs that fetch parts; a page never asks for one."""
+    message = _("The file has no such bytes.")
+    response = JsonResponse(error_body("range_not_satisfiable", message), status=416)
+    response["Content-Range"] = f"bytes */{size}"
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _answer(request, 403, "csrf_failed", _("The form is too old: open the page again."))

@@ -9,11 +9,15 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
 from engagement.families import Result
 from partners.models import Membership
-from reports.downloads import Sending, open_bundle
+from portal.errors import range_not_satisfiable
+from portal.ranges import Unsatisfiable, part_asked
+from portal.reads import list_read
+from reports.downloads import Sending, artefact_for, open_bundle
 from reports.render.csv import to_csv
 
 Response = TypeVar("Response", bound=HttpResponseBase)
@@ -33,13 +37,37 @@ def csv_response(result: Result, title_slug: str) -> HttpResponse:
 def bundle_response(
     request: HttpRequest, membership: Membership, bundle_id: UUID
 ) -> HttpResponseBase:
-    """The zip of a finished bundle, recorded with its bytes. Raises Refused as `open_bundle`."""
-    artefact, file = open_bundle(membership, bundle_id, request=request)
-    response = StreamingHttpResponse(
-        Sending(membership, bundle_id, artefact, file, request=request),
-        content_type="application/zip",
-    )
-    response["Content-Length"] = str(artefact.size_bytes)
+    """The zip of a finished bundle, or the part of it that is asked for, recorded with its bytes.
+
+    Raises Refused and Unreachable as `open_bundle`.
+    """
+    artefact = artefact_for(membership, bundle_id)
+    etag, size = f'"{artefact.sha256}"', artefact.size_bytes
+    response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
+    part = None
+    if response is None:
+        try:
+            part = part_asked(request, etag, size)
+        except Unsatisfiable:
+            response = range_not_satisfiable(request, size)
+    if response is None and request.method == "HEAD":
+        response = HttpResponse(content_type="application/zip", headers={"Content-Length": size})
+    if response is None:
+        _, file = open_bundle(membership, bundle_id, part=part, request=request)
+        response = StreamingHttpResponse(
+            Sending(membership, bundle_id, artefact, file, part=part, request=request),
+            content_type="application/zip",
+            headers={"Content-Length": size if part is None else len(part)},
+        )
+        if part is not None:
+            response.status_code = 206
+            response["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    else:
+        list_read(request, membership, f"bundles/{bundle_id}")  # its size and hash, no byte of it
+    response["Accept-Ranges"] = "bytes"
+    response["ETag"] = etag
+    if response.status_code >= 400:
+        return response
     return attached(response, artefact.name.removesuffix(".zip"), ".zip")
 
 

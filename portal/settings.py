@@ -17,6 +17,7 @@ import environ
 from django.utils.translation import gettext_lazy as _
 
 from portal.services.paths import Places, socket_dir, var_dir
+from portal.storage_url import BadStorageUrl, folder_of, storage_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -129,7 +130,7 @@ SOURCES = VAR / "sources"
 STAGING = VAR / "staged"
 PEOPLE = VAR / "people"  # who watched, by day: unprotected, the pipeline's own
 STORAGE_URL = env.str("STORAGE_URL", default=f"file://{VAR / 'files'}")
-STORAGE_ROOT = Path(STORAGE_URL.removeprefix("file://"))
+STORAGE_ROOT = folder_of(STORAGE_URL)  # None: a bucket
 AUDIT_ANCHOR = Path(env.str("AUDIT_ANCHOR", default="") or VAR / "audit" / "anchor.jsonl")
 PUBLISHER_KEY = b""
 if DATABASE_LOGIN in ("publish", "owner"):  # the web never holds the key of the sketches
@@ -203,7 +204,7 @@ STATIC_ROOT = VAR / "static"
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(STORAGE_ROOT)},
+        "OPTIONS": {"location": str(VAR / "uploads")},  # nothing is uploaded
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -211,6 +212,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+with contextlib.suppress(BadStorageUrl):  # portal/checks.py says what is wrong with it
+    STORAGES["bundles"] = storage_of(STORAGE_URL)
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = TESTING  # no folder of collected files needed
 
 LANGUAGE_CODE = "zh-hans"

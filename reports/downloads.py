@@ -11,7 +11,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -22,7 +22,7 @@ from partners.audit import record
 from partners.credentials import still_opens
 from partners.models import Membership, with_people
 from reports import storage
-from reports.models import Artefact, Bundle, Job
+from reports.models import Artefact, Bundle, Job, Rendering
 from reports.plan import EXIT, covered
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,9 @@ LOOK_AGAIN_S = 15.0
 
 ORPHAN_AFTER_S = 3600.0
 """A file that no row names by then was left by a worker that died before it could say so."""
+
+KEEP_RENDERINGS_DAYS = 7
+"""A report before it has a recipient: what one more recipient is stamped on."""
 
 
 def bundles_of(membership: Membership) -> list[Bundle]:
@@ -62,32 +65,54 @@ def bundle_for(membership: Membership, bundle_id: UUID) -> Bundle:
     return bundle
 
 
-def open_bundle(
-    membership: Membership, bundle_id: UUID, *, request: HttpRequest | None = None
-) -> tuple[Artefact, BinaryIO]:
-    """The file of a finished bundle, open for reading, and what it is.
+class Unreachable(Exception):
+    """The storage does not answer now; nothing was recorded, and nothing leaves."""
 
-    The record of it belongs to the open transaction, which is to commit before the first byte
-    leaves. Raises Refused as `bundle_for` does, and where there is no file (any more).
+
+def artefact_for(membership: Membership, bundle_id: UUID) -> Artefact:
+    """What the file of a finished bundle is. Raises Refused as `bundle_for` does, and where there
+    is no file (any more).
     """
     bundle = bundle_for(membership, bundle_id)
     if not is_downloadable(bundle):
         raise Refused
-    artefact = bundle.artefact
+    return bundle.artefact
+
+
+def open_bundle(
+    membership: Membership,
+    bundle_id: UUID,
+    *,
+    part: range | None = None,
+    request: HttpRequest | None = None,
+) -> tuple[Artefact, BinaryIO]:
+    """The file of a finished bundle, open at the first byte of `part` (None: all of it).
+
+    The record of it, which says what leaves, belongs to the open transaction; that is to commit
+    before the first byte does. Raises Refused as `artefact_for` does, and Unreachable.
+    """
+    artefact = artefact_for(membership, bundle_id)
+    size = artefact.size_bytes
+    part = range(size) if part is None else part
+    cut = {"from": part.start, "until": part.stop, "of": size} if len(part) < size else {}
     try:
         file = storage.open_stored(artefact.path)
+        file.seek(part.start)
     except FileNotFoundError:
-        log.error("bundle %s: its file %s is gone", bundle.pk, artefact.path)
+        log.error("bundle %s: its file %s is gone", bundle_id, artefact.path)
         raise Refused from None
+    except OSError as problem:
+        raise Unreachable from problem
     try:
         record(
             "bundle.downloaded",
             actor=membership.user,
             partner=membership.partner,
-            target=bundle.pk,
+            target=bundle_id,
             request=request,
             sha256=artefact.sha256,
-            bytes=artefact.size_bytes,
+            bytes=len(part),
+            **cut,
         )
     except BaseException:
         file.close()
@@ -96,9 +121,10 @@ def open_bundle(
 
 
 class Sending(Iterator[bytes]):
-    """The bytes of an opened bundle on their way out, for as long as the member may have them.
+    """The bytes of an opened bundle, or of a part of it, on their way out, for as long as the
+    member may have them.
 
-    What `open_bundle` recorded is that all of them leave. Where fewer did, because the right ended
+    What `open_bundle` recorded is that all of these leave. Where fewer did, because the right ended
     or the reader went away, `close` records how many.
     """
 
@@ -109,10 +135,12 @@ class Sending(Iterator[bytes]):
         artefact: Artefact,
         file: BinaryIO,
         *,
+        part: range | None = None,
         request: HttpRequest | None = None,
     ) -> None:
         self.membership, self.bundle_id, self.request = membership, bundle_id, request
-        self.file, self.size, self.sent = file, artefact.size_bytes, 0
+        self.file, self.sent = file, 0
+        self.size = artefact.size_bytes if part is None else len(part)
         self.withdrawn = False
         self.looked_at = time.monotonic()
 
@@ -120,7 +148,7 @@ class Sending(Iterator[bytes]):
         """Raises Refused once the right has ended: the server breaks the connection off."""
         if time.monotonic() - self.looked_at >= LOOK_AGAIN_S:
             self._look_again()
-        chunk = self.file.read(CHUNK)
+        chunk = self.file.read(min(CHUNK, self.size - self.sent))
         if not chunk:
             raise StopIteration
         self.sent += len(chunk)
@@ -194,21 +222,39 @@ def purge() -> int:
                 "bundle.purged", actor=None, partner=bundle.partner, target=bundle.pk, why=reason
             )
         purged += 1
+    _forget_renderings()
     _remove_unnamed()
     return purged
 
 
-def _remove_unnamed() -> None:
-    """Files that no bundle keeps: of purged ones at once, unknown ones after an hour."""
+def named_paths() -> tuple[set[str], set[str]]:
+    """The paths of the files that a row keeps, and of those that one has given up."""
     with acting_as(WORKER):
-        artefacts = Artefact.objects.values_list("path", "bundle__purged_at")
-        purged = {path for path, purged_at in artefacts if purged_at is not None}
-        kept = {path for path, purged_at in artefacts if purged_at is None}
-    for path in purged - kept:
-        storage.remove(path)
-    for file in storage.older_than(ORPHAN_AFTER_S, time.time()):
-        if storage.name_of(file) not in kept:
-            file.unlink(missing_ok=True)
+        artefacts = list(Artefact.objects.values_list("path", "bundle__purged_at"))
+        renderings = set(Rendering.objects.values_list("path", flat=True))
+    kept = {path for path, purged_at in artefacts if purged_at is None} | renderings
+    return kept, {path for path, _ in artefacts} - kept
+
+
+def _forget_renderings() -> None:
+    """Renderings of a week ago, and those of which every bundle has lost its file: what nobody
+    may read any more is stamped for nobody.
+    """
+    with acting_as(WORKER):
+        live = Bundle.objects.filter(rendering=OuterRef("pk"), purged_at__isnull=True)
+        Rendering.objects.filter(
+            Q(made_at__lt=Now() - timedelta(days=KEEP_RENDERINGS_DAYS))
+            | (~Exists(live) & Q(made_at__lt=Now() - timedelta(seconds=ORPHAN_AFTER_S)))
+        ).delete()
+
+
+def _remove_unnamed() -> None:
+    """Files that no row keeps: of purged ones at once, unknown ones after an hour."""
+    kept, given_up = named_paths()
+    before = time.time() - ORPHAN_AFTER_S
+    for path, written in storage.lying():
+        if path not in kept and (path in given_up or written < before):
+            storage.remove(path)
 
 
 class _Scopes:

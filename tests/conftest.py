@@ -13,6 +13,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -24,6 +26,7 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from partners.models import User
+from portal.storage_url import storage_of
 from tests.background import Background, Broker, Mailbox
 from tests.cast import Cast, make_cast
 
@@ -97,6 +100,34 @@ def storage(tmp_path: Path, settings: Settings) -> Path:
     """An empty storage of the test's own."""
     settings.STORAGE_ROOT = tmp_path / "files"
     return tmp_path / "files"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server of our own."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An empty bucket that the bundles are stored in below a prefix, as boto3 sees it."""
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "of-the-tests")
+    name = f"dailies-{uuid4().hex[:12]}"
+    url = f"s3://{name}/portal/files?region=eu-central-1&endpoint={s3}&addressing=path"
+    settings.STORAGE_URL, settings.STORAGE_ROOT = url, None
+    settings.STORAGES = {**settings.STORAGES, "bundles": storage_of(url)}
+    made = boto3.resource("s3", region_name="eu-central-1", endpoint_url=s3).Bucket(name)
+    made.create(CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return made
 
 
 @pytest.fixture

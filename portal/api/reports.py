@@ -115,8 +115,12 @@ class BundleFile(PartnerView):
 
     @extend_schema(
         operation_id="bundles_download",
-        responses={(200, "application/zip"): OpenApiTypes.BINARY},
-        summary="The file of a finished bundle",
+        responses={
+            (200, "application/zip"): OpenApiTypes.BINARY,
+            (206, "application/zip"): OpenApiTypes.BINARY,
+            416: OpenApiTypes.OBJECT,
+        },
+        summary="The file of a finished bundle, or one range of its bytes",
     )
     def get(self, request: Request, partner: str, id: UUID) -> HttpResponseBase:
         return bundle_response(request._request, self.membership(request), id)

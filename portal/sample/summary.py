@@ -67,7 +67,9 @@ def _bundles() -> list[dict[str, Any]]:
             "id": str(artefact.bundle_id),
             "partner": artefact.partner.slug,
             "recipient": artefact.bundle.recipient.user.email,
-            "zip": _from_project(settings.STORAGE_ROOT / artefact.path),
+            "zip": _from_project(settings.STORAGE_ROOT / artefact.path)
+            if settings.STORAGE_ROOT
+            else artefact.path,
             "sha256": artefact.sha256,
         }
         for artefact in built.order_by("made_at")

@@ -25,8 +25,9 @@ from partners.models import Membership, StaffView, User
 from partners.single_sign_on import opens
 from partners.staff_views import as_membership, view_of
 from portal.api import bearer
-from portal.errors import unavailable
+from portal.errors import storage_away, unavailable
 from portal.web.single_sign_on import sign_in_elsewhere, ways
+from reports.downloads import Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,9 @@ class RoleMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """No record, no data: the transaction is rolled back, and the answer reads nothing."""
+        if isinstance(exception, Unreachable):
+            log.error("%s: the storage is away", request.path_info, exc_info=exception)
+            return storage_away(request)
         if not isinstance(exception, Unrecorded):
             return None
         log.error("%s: the audit trail cannot be written", request.path_info, exc_info=exception)

@@ -13,7 +13,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from engagement.models import Title
 from engagement.scope import Scope, Window
@@ -137,7 +142,7 @@ def cancel(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
 
 
 @partner_page
-@require_GET
+@require_safe
 def download(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponseBase:
     return bundle_response(request, membership, id)
 

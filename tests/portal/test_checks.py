@@ -65,7 +65,6 @@ def test_safe_settings_start(production: Any) -> None:
         ("DEBUG", True, "dailies.E004"),
         ("REDIS_URL", "redis://redis.example.com:6379/0", "dailies.E005"),
         ("EMAIL_URL", "", "dailies.E006"),
-        ("STORAGE_URL", "files", "dailies.E007"),
         ("STORAGE_ROOT", ROOT / "static" / "files", "dailies.E011"),
     ],
 )

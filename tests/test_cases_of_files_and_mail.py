@@ -250,8 +250,8 @@ def test_case_61_a_link_in_a_mail_of_the_workers_names_the_configured_host(
 
 # --- case 63 ---
 def decoded(message: Any) -> str:
-    """Headers and every part of a mail as they are read."""
-    parts = [part.get_content() for part in message.walk() if not part.is_multipart()]
+    """Headers and every text of a mail as they are read; what is attached is tried elsewhere."""
+    parts = [p.get_content() for p in message.walk() if p.get_content_maintype() == "text"]
     return "\n".join([*(f"{k}: {v}" for k, v in message.items()), *parts])
 
 

@@ -5,6 +5,7 @@ The work itself is in reports/jobs.py.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from partners.audit import record
 from partners.models import Membership, User
 from reports import jobs, schedules
 from reports.models import Bundle, Delivery, Notice, Schedule
+from reports.resending import CannotResend, resend
 
 _PARTNER = ("partner", TypedPartner)
 
@@ -155,17 +157,41 @@ class BundleAdmin(JobAdmin):
 @admin.register(Delivery)
 class DeliveryAdmin(JobAdmin):
     list_display = (
-        "address", "partner", "channel", "state_shown", "attempts", "made_at", "sent_at",
+        "address", "partner", "report", "state_shown", "attempts", "made_at", "sent_at",
     )  # fmt: skip
-    list_filter = ("state", _PARTNER, "channel", "made_at")
-    list_select_related = ("partner",)
+    list_filter = ("state", _PARTNER, "failure", "channel", "attached", "made_at")
+    list_select_related = ("partner", "bundle__run__schedule")
     search_fields = ("address", "partner__slug", "message_id", "bundle__id")
     date_hierarchy = "made_at"
     fields = (
         "address", "partner", "recipient", "bundle", "channel", "state_shown", "failure", "trouble",
-        "attempts", ("made_at", "sent_at"), "message_id",
+        "attempts", ("made_at", "sent_at", "bounced_at"), ("resent_at", "resent_by"), "attached",
+        "message_id",
     )  # fmt: skip
     followed = ("bundle",)
+    actions = ("send_again",)
+
+    @admin.display(description=_("report"))
+    def report(self, delivery: Delivery) -> str:
+        bundle = delivery.bundle
+        window = f"{bundle.from_day} – {bundle.until - timedelta(days=1)}"
+        return f"{bundle.run.schedule.name} · {window}" if bundle.run else window
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reports.change_bundle")
+
+    @admin.action(description=_("Send again what did not arrive"), permissions=["resend"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        sent = 0
+        for delivery in queryset.select_related("bundle__partner", "bundle__recipient__user"):
+            try:
+                resend(delivery.bundle, by=staff(request), request=request)
+            except CannotResend as problem:
+                self.message_user(request, f"{delivery}: {problem}", messages.WARNING)
+            else:
+                sent += 1
+        told = ngettext("%d mail is sent again.", "%d mails are sent again.", sent)
+        self.message_user(request, told % sent, messages.SUCCESS)
 
 
 @admin.register(Notice)
@@ -178,6 +204,8 @@ class NoticeAdmin(JobAdmin):
         "grant__partner",
         "request__partner",
         "request__title",
+        "bundle",
+        "run__schedule",
     )
     search_fields = ("user__email", "partner__slug", "message_id")
     fields = (
@@ -187,7 +215,7 @@ class NoticeAdmin(JobAdmin):
 
     @admin.display(description=_("about"))
     def about(self, notice: Notice) -> str:
-        return str(notice.grant or notice.request)
+        return str(notice.grant or notice.request or notice.bundle or notice.run)
 
 
 admin.site.unregister(Membership)

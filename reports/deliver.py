@@ -230,13 +230,14 @@ def _record_leaving(delivery: Delivery, message: EmailMultiAlternatives) -> None
     if attached and not delivery.attached:
         raise NotSent("the file may not leave by mail any more")
     Delivery.objects.filter(pk=delivery.pk).update(attached=attached)
+    detail: dict[str, Any] = {"attached": delivery.bundle.artefact.sha256} if attached else {}
     record(
         "bundle.mailed",
         actor=None,
         partner=delivery.bundle.partner,
         target=delivery.about,
         recipient=str(delivery.recipient.user_id),
-        **({"attached": delivery.bundle.artefact.sha256} if attached else {}),
+        **detail,
     )
 
 

@@ -143,7 +143,7 @@ SET state = 'queued',
 WHERE id = %(id)s
   AND attempts = %(attempt)s
   AND state IN ('running', 'sending')
-  AND made_at + %(within)s > clock_timestamp() + %(after)s
+  AND {begun} + %(within)s > clock_timestamp() + %(after)s
 """
 
 _RESTART = """
@@ -398,7 +398,9 @@ def _fenced(sql: str, claim: Claim, **values: Any) -> bool:
 
 def _of(sql: str, model: type[Job]) -> str:
     step = "job.step" if model is Bundle else "'sending'"
-    return sql.format(table=model._meta.db_table, step=step)
+    # what a person had sent again is tried for as long as what is new
+    begun = "coalesce(resent_at, made_at)" if model is Delivery else "made_at"
+    return sql.format(table=model._meta.db_table, step=step, begun=begun)
 
 
 def _ring_now(task: str, job_id: UUID) -> None:

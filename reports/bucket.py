@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from django.utils.deconstruct import deconstructible
 from storages.backends.s3 import S3Storage
 
 PIECE = 1024 * 1024
@@ -21,7 +20,6 @@ PIECE = 1024 * 1024
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.\w+")
 
 
-@deconstructible(path="reports.bucket.Bucket")
 class Bucket(S3Storage):
     """A bucket, or what lies below a prefix of one. Only names of ours are ever looked at."""
 

@@ -16,7 +16,6 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
-from django.utils.deconstruct import deconstructible
 
 
 @runtime_checkable
@@ -40,7 +39,6 @@ class Store(Protocol):
         """Every name, unfinished ones too, and when it was last written (seconds since 1970)."""
 
 
-@deconstructible(path="reports.stores.Folder")
 class Folder(FileSystemStorage):
     """STORAGE_ROOT: what survives a power cut there is a file that is whole."""
 

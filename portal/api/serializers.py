@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from reports.models import FORMATS, PAPERS
+from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES
 
 
 class Period(serializers.Serializer[Any]):
@@ -102,7 +102,7 @@ class BundleAsked(Period):
     titles = serializers.ListField(
         child=serializers.SlugField(), required=False, min_length=1, max_length=500
     )
-    language = serializers.ChoiceField(["zh-hans", "en"], default="zh-hans")
+    language = serializers.ChoiceField(REPORT_LANGUAGES, default="zh-hans")
     formats = serializers.MultipleChoiceField(
         choices=FORMATS,
         default=set(),

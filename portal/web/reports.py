@@ -29,7 +29,7 @@ from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
 from reports.downloads import bundle_for, bundles_of, is_downloadable
-from reports.models import FORMATS, LANGUAGES, PAPERS, Bundle, Job
+from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Job
 from reports.plan import EXIT, CannotAsk, ask_bundle, cancel_bundle
 from reports.schedules import next_due, schedules_of
 
@@ -49,7 +49,7 @@ class AskForm(forms.Form):
         label=_("Until (this day not counted)"),
         widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
     )
-    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES)
+    language = forms.ChoiceField(label=_("Language"), choices=REPORT_LANGUAGES)
     formats = forms.MultipleChoiceField(
         label=_("Also as"),
         choices=FORMATS,

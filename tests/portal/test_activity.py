@@ -109,7 +109,7 @@ def test_every_url_of_a_partner_that_reads_is_among_them() -> None:
         "credential-new",  # a form about nothing that is there
     }
     writes = {f"{what}-{step}" for what in ("access", "team") for step in ("withdraw",)} | {
-        "credential-revoke", "member-remove", "schedule-delete", "schedule-pause",
+        "credential-revoke", "member-remove", "report-cancel", "schedule-delete", "schedule-pause",
         "schedule-resume", "team-ask-again",
     }  # fmt: skip
     some = "00000000-0000-4000-8000-000000000000"

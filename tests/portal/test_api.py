@@ -303,6 +303,7 @@ def test_a_bundle_is_asked_for_and_found_again(cast: Cast, alice: SignedIn) -> N
     assert alice.get(url).json()["bundles"] == [bundle]
     assert (bundle["formats"], bundle["paper"]) == ([], "a4")
     more = asked | {"formats": ["parquet", "xlsx", "parquet"], "paper": "letter"}
+    more["language"] = "both"
     other = alice.post(url, more, content_type="application/json").json()
     assert (other["formats"], other["paper"]) == (["xlsx", "parquet"], "letter")
     assert other["id"] != bundle["id"]

@@ -156,6 +156,24 @@ def test_p5_a_revoked_grants_file_is_dead_at_once_and_gone_with_the_next_purge(
     assert downloads.purge() == 0
 
 
+def test_case_52_a_right_that_ends_cuts_what_is_under_way_from_either_place(
+    cast: Cast, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "CHUNK", 10)
+    monkeypatch.setattr(downloads, "LOOK_AGAIN_S", 0)
+    bundle = made(cast, monkeypatch)
+    path, browser = f"/p/aurora/reports/{bundle.pk}/download/", SignedIn(cast.amy.user)
+    answer = browser.get(path, headers={"range": "bytes=3-32"})
+    sent = iter(answer.streaming_content)  # type: ignore[arg-type]
+    assert next(sent) == str(bundle.pk).encode()[3:13]
+    grants.revoke(cast.grants["film"], by=cast.sam)
+    with pytest.raises(downloads.Refused):
+        next(sent)
+    told = {e.action: e.detail for e in AuditEvent.objects.filter(target=bundle.pk)}
+    assert told["bundle.downloaded"]["bytes"] == 30
+    assert told["bundle.cut"] == {"bytes": 30, "sent": 10, "why": "not granted any more"}
+
+
 def test_p5_a_rendering_goes_with_the_last_file_made_of_it_and_after_a_week(
     cast: Cast, place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ from reports.plan import (
 )
 from reports.render import renderer
 from reports.render.document import Report, Restated, TitleReport
-from reports.renderings import make_files
+from reports.renderings import Made, make_files
 
 log = logging.getLogger(__name__)
 
@@ -133,10 +133,11 @@ def _make(claim: Claim) -> bool:
     # children that a series' rows count are not in the file, and are not named in it
     told = [t for t in plan.tuples if t.counted_in is None]
     scope = [{"title": slugs[t.title_id], **t.as_json()} for t in told]
-    made = make_files(report, scope, claim.check)
+    under = [t.as_json() for t in plan.tuples]
+    made = make_files(report, scope, under, plan.bundle.recipient, claim.check)
     _say(claim, "storing", 95)
     stored = storage.put(made.content)
-    return _deliver(claim, plan, report, stored)
+    return _deliver(claim, plan, report, made, stored)
 
 
 def _plan(claim: Claim) -> _Plan:
@@ -249,7 +250,7 @@ def _title_report(
     )
 
 
-def _deliver(claim: Claim, plan: _Plan, report: Report, stored: storage.Stored) -> bool:
+def _deliver(claim: Claim, plan: _Plan, report: Report, made: Made, stored: storage.Stored) -> bool:
     """Name the file and queue the mail, if the claim and every grant still hold."""
     claim.check()
     bundle = plan.bundle
@@ -260,7 +261,11 @@ def _deliver(claim: Claim, plan: _Plan, report: Report, stored: storage.Stored) 
         if not jobs.finish(claim, Job.State.DONE):
             raise jobs.LeaseLost
         Bundle.objects.filter(pk=bundle.pk).update(
-            scope=bundle.scope, releases=list(report.releases), step="", progress=100
+            scope=bundle.scope,
+            releases=list(report.releases),
+            rendering=made.rendering_id,
+            step="",
+            progress=100,
         )
         Artefact.objects.create(
             partner_id=bundle.partner_id,
@@ -268,6 +273,7 @@ def _deliver(claim: Claim, plan: _Plan, report: Report, stored: storage.Stored) 
             name=_file_name(bundle),
             path=stored.path,
             sha256=stored.sha256,
+            plain_sha256=made.plain_sha256,
             size_bytes=stored.size_bytes,
         )
         delivery = Delivery(

@@ -88,7 +88,6 @@ def part(report: Report, language: str, show: Show) -> dict[str, Any]:
         "is_one_of_two": len(languages(report)) > 1,
         "window": wording.days(report.window, language),
         "data_through": wording.day(report.data_through, language),
-        "created": wording.moment_of(report.created_at, language),
         "changes": overview(changes, report, language),
         "titles": titles,
         "short": entries <= MOST_ENTRIES,

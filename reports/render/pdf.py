@@ -24,6 +24,7 @@ from weasyprint.urls import URLFetcher, URLFetcherResponse
 from reports.charts.fonts import FILES, font_path, printable
 from reports.render import layout, pages
 from reports.render.document import Report
+from reports.render.stamp import make_room
 
 STYLE = Path(__file__).resolve().parents[2] / "static" / "report" / "report.css"
 FONT_SCHEME = "dailiesfont:"
@@ -86,12 +87,16 @@ def render_html(report: Report, fetcher: OnlyOurs) -> str:
 
 
 def finish(raw: bytes) -> bytes:
-    """Gives each table heading its scope, which WeasyPrint leaves out. Deterministic."""
+    """Gives each table heading its scope, which WeasyPrint leaves out, and the stamp its places.
+
+    Deterministic.
+    """
     out = io.BytesIO()
     with pikepdf.open(io.BytesIO(raw)) as document:
         root = document.Root.get("/StructTreeRoot")
         if root is not None:
             _scope_headings(root, in_head=False)
+        make_room(document)
         document.save(
             out, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate
         )

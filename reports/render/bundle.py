@@ -37,7 +37,8 @@ class Bundle:
 def build_bundle(report: Report, scope: Mapping[str, Any] | list[Any]) -> Bundle:
     """Renders everything and zips it. `scope` is what may be seen, as JSON, for the manifest."""
     tables = _tables(report)
-    files = [File(REPORT, render_pdf(report)), *(t.csv for t in tables)]
+    inside = [(_flat(t.csv.name), t.csv.content) for t in tables if "pdfa" in report.formats]
+    files = [File(REPORT, render_pdf(report, inside)), *(t.csv for t in tables)]
     if "parquet" in report.formats:
         files += [_parquet(report, table) for table in tables]
     if "xlsx" in report.formats:
@@ -92,6 +93,11 @@ def _tables(report: Report) -> list[Table]:
             stem = f"data/{folder}/{name}"
             tables.append(Table(stem, title, result, File(f"{stem}.csv", to_csv(result))))
     return tables
+
+
+def _flat(name: str) -> str:
+    """A table's name inside the PDF, which has no folders."""
+    return name.removeprefix("data/").replace("/", ".")
 
 
 def _parquet(report: Report, table: Table) -> File:

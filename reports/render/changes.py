@@ -202,6 +202,8 @@ def count_line(about: str, now: int, then: int) -> Line:
 
 
 def _per_cent(now: float, then: float) -> str:
+    if now == then:
+        return "0%"
     return f"{(now - then) / then:+.1%}".replace("-", "−") if then else ""
 
 

@@ -83,10 +83,10 @@ def _one_age(part: str) -> str:
 
 def gender(code: str) -> str:
     """female, male, unknown, or several with | between; *."""
-    known = {"female": _("women"), "male": _("men"), "unknown": _("unknown gender")}
+    known = {"female": _("women"), "male": _("men"), "unknown": _("unknown")}
     if code == "*":
         return _("all genders")
-    return _(" and ").join(known.get(part, part) for part in code.split("|"))
+    return ", ".join(known.get(part, part) for part in code.split("|"))
 
 
 def channel(code: str, language: str) -> str:

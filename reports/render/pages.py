@@ -20,8 +20,9 @@ from reports.render.document import Report
 from reports.render.hidden import hidden
 from reports.render.sections import Show
 
-MOST_ENTRIES = 42
-"""Lines of the contents, of all languages together: then only the titles are named."""
+MOST_ENTRIES = 36
+"""Lines of the contents: where there were more, only the titles are named. Two languages stand
+side by side."""
 MOST_ON_COVER = 9
 """Lines of titles on the cover."""
 _COVER_LINE = 68
@@ -78,7 +79,7 @@ def part(report: Report, language: str, show: Show) -> dict[str, Any]:
         }
         for number, title in enumerate(report.titles, 1)
     ]
-    entries = sum(1 + len(title["entries"]) for title in titles) * len(languages(report))
+    entries = sum(1 + len(title["entries"]) for title in titles)
     return {
         "report": report,
         "language": language,

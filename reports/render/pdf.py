@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pikepdf
 from django.template.loader import render_to_string
 from django.utils.translation import override
-from weasyprint import CSS, HTML
+from weasyprint import CSS, HTML, Attachment
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
@@ -64,19 +64,36 @@ class OnlyOurs(URLFetcher):
         raise ValueError("a report fetches nothing from outside")
 
 
-def render_pdf(report: Report) -> bytes:
-    """The whole report. Raises RenderFailed, or ChartFailed where a chart cannot be drawn."""
+def render_pdf(report: Report, attached: Iterable[tuple[str, bytes]] = ()) -> bytes:
+    """The whole report; with `attached` files, by name, as PDF/A-3 that holds them.
+
+    Raises RenderFailed, or ChartFailed where a chart cannot be drawn.
+    """
     fetcher = OnlyOurs()
+    files = [
+        Attachment(
+            string=content,
+            name=name,
+            description=name,
+            created=report.as_of,
+            modified=report.as_of,
+            relationship="Data",
+        )
+        for name, content in attached
+    ]
     page = render_html(report, fetcher)
     fonts = FontConfiguration()
     rules = STYLE.read_text(encoding="utf-8") + layout.style(report.paper)
     style = CSS(string=rules, url_fetcher=fetcher, font_config=fonts)
     raw = HTML(string=page, url_fetcher=fetcher).write_pdf(
-        stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1"
+        stylesheets=[style],
+        font_config=fonts,
+        pdf_variant="pdf/a-3a" if files else "pdf/ua-1",
+        attachments=files or None,
     )
     if fetcher.refused:
         raise RenderFailed(f"the report asked for {fetcher.refused[0]!r}")
-    return finish(raw)
+    return finish(raw, is_archived=bool(files))
 
 
 def render_html(report: Report, fetcher: OnlyOurs) -> str:
@@ -86,10 +103,10 @@ def render_html(report: Report, fetcher: OnlyOurs) -> str:
     return printable(page)
 
 
-def finish(raw: bytes) -> bytes:
+def finish(raw: bytes, *, is_archived: bool = False) -> bytes:
     """Gives each table heading its scope, which WeasyPrint leaves out, and the stamp its places.
 
-    Deterministic.
+    A PDF/A names each attached file once, and says that it is PDF/UA as well. Deterministic.
     """
     out = io.BytesIO()
     with pikepdf.open(io.BytesIO(raw)) as document:
@@ -97,10 +114,77 @@ def finish(raw: bytes) -> bytes:
         if root is not None:
             _scope_headings(root, in_head=False)
         make_room(document)
+        _name_languages(document)
+        if is_archived:
+            once = {file.objgen: file for file in document.Root.AF}
+            document.Root.AF = pikepdf.Array(once.values())
+            document.Root.Metadata = document.make_stream(
+                _saying_ua(document.Root.Metadata.read_bytes()),
+                Type=pikepdf.Name.Metadata,
+                Subtype=pikepdf.Name.XML,
+            )
         document.save(
             out, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate
         )
     return out.getvalue()
+
+
+def _name_languages(document: pikepdf.Pdf) -> None:
+    """Says of which language the pages of each part are, where a report is written in two.
+
+    Each part begins a page, and its bookmark bears the name of its language.
+    """
+    begins = dict(_parts(document))
+    if len(begins) < 2:
+        return
+    places = {page.objgen: number for number, page in enumerate(document.pages)}
+    [whole] = document.Root.StructTreeRoot.K
+    elements: Any = whole.K
+    for element in elements:
+        page = element.get("/Pg")
+        at = places.get(page.objgen, -1) if page is not None else -1
+        of = [language for first, language in sorted(begins.items()) if first <= at]
+        if of:
+            element.Lang = pikepdf.String(of[-1])
+
+
+def _parts(document: pikepdf.Pdf) -> Iterator[tuple[int, str]]:
+    """The first page and the language of each part, by the outline."""
+    names = {name: pages.html_language(code) for code, name in pages.LANGUAGE_NAMES.items()}
+    with document.open_outline() as outline:
+        for item in outline.root:
+            target: Any = item.destination
+            if item.title in names and target is not None:
+                yield pikepdf.Page(target[0]).index, names[item.title]
+
+
+_UA = b"""
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/">
+<pdfuaid:part>1</pdfuaid:part>
+</rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#"
+ xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>part of ISO 14289 that the file keeps to</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas>
+</rdf:Description>
+"""
+"""PDF/A knows no property of PDF/UA, so the file brings its description along (ISO 19005-3,
+6.6.2.3)."""
+
+
+def _saying_ua(metadata: bytes) -> bytes:
+    end = metadata.rindex(b"</rdf:RDF>")
+    return metadata[:end] + _UA + metadata[end:]
 
 
 def _scope_headings(top: Any, *, in_head: bool) -> None:

@@ -130,7 +130,7 @@ def test_a_bundle_for_another_recipient_is_as_one_made_for_them(chinese: Bundle)
     theirs = addressed(chinese.zip.content, pdf, bundle_id=bundle_id, recipient=name, made=made)
     report = replace(film.REPORT, bundle_id=bundle_id, recipient_name=name, created_at=made)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.render.bundle.render_pdf", lambda report: pdf)
+        patch.setattr("reports.render.bundle.render_pdf", lambda report, attached=(): pdf)
         assert theirs == build_bundle(report, SCOPE).zip.content
     archive = zipfile.ZipFile(io.BytesIO(theirs))
     assert archive.testzip() is None

@@ -41,7 +41,7 @@ HOSTILE = [
 @pytest.fixture
 def no_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
     """The PDF is tried elsewhere."""
-    monkeypatch.setattr("reports.render.bundle.render_pdf", lambda report: b"%PDF-1.7")
+    monkeypatch.setattr("reports.render.bundle.render_pdf", lambda report, attached=(): b"%PDF-1.7")
 
 
 def built(report: Report) -> Bundle:

@@ -347,6 +347,7 @@ OF_THE_OPERATOR = {
     # commands that read as staff, whoever runs them at the shell of the server
     "explain": "a partner is its argument; tells what is granted, no number",
     "demo_state": "counts of states, and the accounts of the invented sample",
+    "record_bounces": "marks the delivery whose Message-ID it is given; tells counts",
 }
 OF_NO_ROWS = {
     "compilemessages", "demo", "generate_sample", "services", "setup_database", "load_sample",

@@ -1,4 +1,5 @@
-"""Short mails that say something has come to pass: a grant nears its end, a request moved.
+"""Short mails that say something has come to pass: a grant nears its end, a request moved, a
+report did not arrive (failures.py).
 
 Beat has them made; a unique key lets each be made once however often it is. They are sent as a
 bundle's mail is (deliver.py): at most once, or visibly unknown. No figure and no title stands
@@ -8,6 +9,7 @@ in one: the link leads to a page that asks for sign-in.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +22,7 @@ from django.utils.translation import override
 from engagement.roles import WORKER, acting_as
 from partners.audit import record
 from partners.models import AccessRequest, Grant, Membership
-from reports import deliver
+from reports import deliver, failures
 from reports.models import LANGUAGES, Notice
 
 TELL_WITHIN = timedelta(days=7)
@@ -31,7 +33,7 @@ def make_notices() -> int:
     """Make what is due and not made yet. Returns how many were made."""
     with acting_as(WORKER):
         made = Notice.objects.count()
-        Notice.objects.bulk_create(_ending() + _moved(), ignore_conflicts=True)
+        Notice.objects.bulk_create(_ending() + _moved() + failures.due(), ignore_conflicts=True)
         return Notice.objects.count() - made
 
 
@@ -107,7 +109,7 @@ def message_of(notice: Notice) -> EmailMultiAlternatives:
     if grant is not None and _is_maker(notice):
         page = f"/admin/partners/grant/{grant.pk}/change/"
     with override(language):
-        values = {
+        values: dict[str, Any] = {
             "portal": settings.PORTAL_NAME,
             "name": user.get_full_name(),
             "partner": notice.partner.name_in(language),
@@ -117,7 +119,10 @@ def message_of(notice: Notice) -> EmailMultiAlternatives:
             # of the setting alone, as deliver.message_of has it
             "link": f"{settings.BASE_URL}{page}",
         }
-        name = f"mail/{'grant_ends' if grant else 'request_moved'}.{language}"
+        if grant is None and asked is None:
+            with acting_as(WORKER):
+                values |= failures.values(notice, language)
+        name = f"mail/{_template(notice)}.{language}"
         subject, body = (
             render_to_string(f"{name}.{kind}", values) for kind in ("subject.txt", "txt")
         )
@@ -134,12 +139,25 @@ def message_of(notice: Notice) -> EmailMultiAlternatives:
     )
 
 
+_ACTIONS = {
+    "grant_ends": "grant.reminded",
+    "request_moved": "access_request.mailed",
+    "report_failed": "report_failure.mailed",
+}
+
+
+def _template(notice: Notice) -> str:
+    if notice.grant is not None:
+        return "grant_ends"
+    return "request_moved" if notice.request is not None else "report_failed"
+
+
 def _still_wanted(notice_id: UUID) -> Notice:
     """The notice, if it is still true and its reader may still read it. Raises Withdrawn."""
     with acting_as(WORKER):
-        notice = Notice.objects.select_related("partner", "user", "grant", "request").get(
-            pk=notice_id
-        )
+        notice = Notice.objects.select_related(
+            "partner", "user", "grant", "request", "run__schedule"
+        ).get(pk=notice_id)
         if not (_may_read(notice) and _is_true(notice)):
             raise deliver.Withdrawn("it is not so any more, or its reader may not know it")
         return notice
@@ -151,6 +169,8 @@ def _may_read(notice: Notice) -> bool:
         return False
     if _is_maker(notice):
         return user.is_staff
+    if notice.bundle_id or notice.run_id:
+        return True  # whose it is, is asked with whether it is so
     return Membership.objects.filter(user=user, partner=notice.partner).exists()
 
 
@@ -161,12 +181,14 @@ def _is_maker(notice: Notice) -> bool:
 def _is_true(notice: Notice) -> bool:
     if notice.grant is not None:
         return notice.grant.state == Grant.State.APPROVED
+    if notice.bundle_id or notice.run_id:
+        return failures.is_true(notice)
     return notice.request is not None and notice.key.endswith(f":{notice.request.state}")
 
 
 def _record_leaving(notice: Notice, message: EmailMultiAlternatives) -> None:
     record(
-        "grant.reminded" if notice.grant_id else "access_request.mailed",
+        _ACTIONS[_template(notice)],
         actor=None,
         partner=notice.partner,
         target=notice.about,

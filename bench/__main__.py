@@ -19,6 +19,7 @@ SUBJECTS = {
     "read": "What a page asks for, with both walls on",
     "walls": "What the walls cost at 1,000 partners, and the staff's lists",
     "reach": "28-day reach from sketches",
+    "charts": "Ten charts of a report",
     "sample": "The sample platform: ingest, pages, bundles",
     "delivered": "Fifty partners, each its own report, delivered",
 }

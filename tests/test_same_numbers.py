@@ -1,4 +1,4 @@
-"""One question, one answer: page, JSON, CSV, and the bundle's CSV and PDF."""
+"""One question, one answer: page, JSON, CSV, and the bundle's CSV, XLSX, Parquet and PDF."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import openpyxl
+import pyarrow.parquet as pq
 import pytest
 
+from engagement.families import Cell
+from engagement.families.registry import RESOURCES
 from engagement.scope import Window
 from reports.build import build
 from reports.models import Bundle
 from reports.plan import ask_bundle
+from reports.render.csv import unguard
 from tests.background import Mailbox
 from tests.cast import DAY, DAYS, Cast
 from tests.conftest import SignedIn
@@ -25,7 +30,13 @@ ASKED = f"?from={WINDOW.since}&until={WINDOW.until}"
 
 @pytest.fixture
 def packed(cast: Cast, storage: Path, mailbox: Mailbox) -> dict[str, bytes]:
-    bundle = ask_bundle(membership=cast.alice, titles=[cast.film.pk], window=WINDOW, language="en")
+    bundle = ask_bundle(
+        membership=cast.alice,
+        titles=[cast.film.pk],
+        window=WINDOW,
+        language="en",
+        formats=["xlsx", "parquet"],
+    )
     assert build(bundle.pk)
     path = storage / Bundle.objects.get().artefact.path
     with zipfile.ZipFile(path) as zipped:
@@ -42,6 +53,45 @@ def test_the_bundles_csv_is_the_apis(cast: Cast, packed: dict[str, bytes], resou
         packed[f"data/film/{resource}.csv"]
         == alice.get(url, headers={"accept": "text/csv"}).content
     )
+
+
+def test_workbook_and_parquet_have_every_cell_of_the_csv(packed: dict[str, bytes]) -> None:
+    """P6, of every table: empty cells are empty in each, and only those."""
+    book = openpyxl.load_workbook(io.BytesIO(packed["data.xlsx"]), read_only=True)
+    for name in RESOURCES:
+        text = packed[f"data/film/{name}.csv"].decode("utf-8-sig")
+        heading, *in_csv = csv.reader(io.StringIO(text, newline=""))
+        parquet = pq.read_table(io.BytesIO(packed[f"data/film/{name}.parquet"]))
+        in_parquet = [list(row.values()) for row in parquet.to_pylist()]
+        in_book = [list(row) for row in book[f"film.{name}"].iter_rows(values_only=True)]
+        assert in_book.pop(0) == heading == parquet.column_names
+        kinds = [column.type for column in RESOURCES[name].columns]
+        typed = [[_typed(k, cell) for k, cell in zip(kinds, row, strict=True)] for row in in_csv]
+        assert in_parquet == typed
+        assert _as_shown(in_book) == _as_shown(typed), name
+
+
+def _as_shown(rows: list[list[Cell]]) -> list[list[Cell]]:
+    """With the days as days, and numbers to the 15 digits that a spreadsheet keeps."""
+    return [
+        [
+            v.date()
+            if isinstance(v, datetime)
+            else f"{v:.15g}"
+            if isinstance(v, int | float)
+            else v
+            for v in row
+        ]
+        for row in rows
+    ]
+
+
+def _typed(kind: str, cell: str) -> Cell:
+    if cell == "":
+        return None
+    if kind == "date":
+        return date.fromisoformat(cell)
+    return {"integer": int, "number": float, "string": unguard}[kind](cell)
 
 
 def test_page_json_csv_and_pdf_say_the_same_plays(

@@ -7,20 +7,17 @@ hyphens, so that no name of a title can climb out of a folder or stand twice.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from io import BytesIO
 from typing import Any
 
 from reports.render.csv import to_csv
-from reports.render.descriptors import MANIFEST, PACKAGE, REPORT, Table, descriptors, readdressed
+from reports.render.descriptors import REPORT, Table, descriptors
 from reports.render.document import Report
 from reports.render.parquet import to_parquet
 from reports.render.pdf import render_pdf
 from reports.render.xlsx import LONGEST_NAME, Sheet, to_xlsx
-from reports.render.zipping import File, rezipped, zipped
+from reports.render.zipping import File, zipped
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
 _LONGEST_FOLDER = 60
@@ -45,21 +42,6 @@ def build_bundle(report: Report, scope: Mapping[str, Any] | list[Any]) -> Bundle
         files.append(_workbook(report, tables))
     members = (*files, *descriptors(report, scope, tables, files))
     return Bundle(File(f"{report.bundle_id}.zip", zipped(members)), members)
-
-
-def addressed(
-    bundle: bytes, pdf: bytes, *, bundle_id: str, recipient: str, made: datetime
-) -> bytes:
-    """The zip of a bundle of the same content for somebody else: their PDF, named to them in both
-    descriptors. The tables are copied as they lie in it.
-    """
-    with zipfile.ZipFile(BytesIO(bundle)) as archive:
-        package, manifest = archive.read(PACKAGE), archive.read(MANIFEST)
-    report = File(REPORT, pdf)
-    told = readdressed(
-        package, manifest, report, bundle_id=bundle_id, recipient=recipient, made=made
-    )
-    return rezipped(bundle, [report, *told])
 
 
 def folder_names(slugs: Iterable[str]) -> list[str]:

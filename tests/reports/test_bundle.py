@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import pytest
 
 from engagement.families import METRIC_VERSION
-from reports.render.bundle import Bundle, addressed, build_bundle, folder_names
+from reports.render.bundle import Bundle, build_bundle, folder_names
+from reports.render.descriptors import MANIFEST, PACKAGE, REPORT, readdressed
 from reports.render.zipping import File, rezipped, zipped
 from tests.reports import film
 from tests.reports.conftest import SCOPE
@@ -126,11 +127,19 @@ def test_a_name_that_stands_twice_is_refused() -> None:
 def test_a_bundle_for_another_recipient_is_as_one_made_for_them(chinese: Bundle) -> None:
     """Only what names them differs; the tables are copied packed."""
     bundle_id, name, made = "b-2", "王敏", datetime(2024, 11, 23, tzinfo=UTC)
-    pdf = b"%PDF-1.7 stamped"
-    theirs = addressed(chinese.zip.content, pdf, bundle_id=bundle_id, recipient=name, made=made)
+    pdf = File(REPORT, b"%PDF-1.7 stamped")
+    told = readdressed(
+        read(chinese).read(PACKAGE),
+        read(chinese).read(MANIFEST),
+        pdf,
+        bundle_id=bundle_id,
+        recipient=name,
+        made=made,
+    )
+    theirs = rezipped(chinese.zip.content, [pdf, *told])
     report = replace(film.REPORT, bundle_id=bundle_id, recipient_name=name, created_at=made)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.render.bundle.render_pdf", lambda report, attached=(): pdf)
+        patch.setattr("reports.render.bundle.render_pdf", lambda *_: pdf.content)
         assert theirs == build_bundle(report, SCOPE).zip.content
     archive = zipfile.ZipFile(io.BytesIO(theirs))
     assert archive.testzip() is None

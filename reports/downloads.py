@@ -114,10 +114,19 @@ def open_bundle(
             bytes=len(part),
             **cut,
         )
+        mark_opened(membership, bundle_id)
     except BaseException:
         file.close()
         raise
     return artefact, file
+
+
+def mark_opened(membership: Membership, bundle_id: UUID) -> None:
+    """Note that its recipient has seen a finished bundle; staff who look in their place do not."""
+    if membership.staff_view is None:
+        Bundle.objects.filter(
+            pk=bundle_id, recipient=membership, state=Job.State.DONE, opened_at__isnull=True
+        ).update(opened_at=Now())
 
 
 class Sending(Iterator[bytes]):

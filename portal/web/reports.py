@@ -28,7 +28,8 @@ from portal.files import bundle_response
 from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
-from reports.downloads import bundle_for, bundles_of, is_downloadable
+from reports.downloads import bundle_for, bundles_of, is_downloadable, mark_opened
+from reports.ledger import line_of
 from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Job
 from reports.plan import EXIT, CannotAsk, ask_bundle, cancel_bundle
 from reports.schedules import next_due, schedules_of
@@ -117,6 +118,7 @@ def report(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
     [entry] = described(membership, [bundle_for(membership, id)])
     titles = titles_of(scope_for(membership, "web", entry["bundle"].titles))
     list_read(request, membership, f"bundles/{id}")
+    mark_opened(membership, id)
     context = {"entry": entry, "sample": any(t.sample for t in titles)}
     return render(request, "partner/report.html", context)
 
@@ -169,6 +171,10 @@ def described(membership: Membership, bundles: Any) -> list[dict[str, Any]]:
             "formats": [label for name, label in FORMATS if name in bundle.formats],
             "downloadable": is_downloadable(bundle),
             "own": bundle.recipient_id == membership.pk,
+            "new": bundle.recipient_id == membership.pk
+            and bundle.opened_at is None
+            and is_downloadable(bundle),
+            "mail": line_of(bundle) if is_downloadable(bundle) else None,
             "cancellable": bundle.recipient_id == membership.pk
             and bundle.state in (Job.State.QUEUED, Job.State.RUNNING)
             and may_order(membership),

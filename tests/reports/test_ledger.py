@@ -229,3 +229,29 @@ def test_a_bundle_that_could_not_be_made_is_made_again(cast: Cast) -> None:
     resend_for(cast.alice, bundle.pk)
     assert build(bundle.pk)
     assert told(lines_of(cast.alice)) == {"alice": State.BUILT}
+
+
+# --- the inbox -----------------------------------------------------------------------------------
+def test_what_was_sent_to_me_is_new_until_i_have_opened_it(cast: Cast, mailbox: Mailbox) -> None:
+    """By its page or by its file; that an owner looks at it does not count."""
+    for_amy = waiting(cast.alice, cast.amy)[1]
+    new = '<span class="tag new">'
+    amy, alice = SignedIn(cast.amy.user), SignedIn(cast.alice.user)
+    inbox, page = "/p/aurora/reports/", f"/p/aurora/reports/{for_amy.bundle_id}/"
+    assert alice.get(page).status_code == 200
+    assert amy.get(inbox).content.decode().count(new) == 1
+    assert amy.get(page).status_code == 200
+    assert new not in amy.get(inbox).content.decode()
+    assert alice.get(inbox).content.decode().count(new) == 1  # her own, not Amy's
+    [own] = Bundle.objects.filter(recipient=cast.alice)
+    b"".join(alice.get(f"/p/aurora/reports/{own.pk}/download/").streaming_content)
+    assert new not in alice.get(inbox).content.decode()
+
+
+def test_an_inbox_says_that_the_mail_did_not_arrive_in_words(cast: Cast, mailbox: Mailbox) -> None:
+    for_amy = waiting(cast.alice, cast.amy)[1]
+    mailbox.script.append(("RCPT", "550 mx7.internal: no"))
+    assert not send(for_amy.pk)
+    page = SignedIn(cast.amy.user).get("/p/aurora/reports/").content.decode()
+    assert "Its mail did not arrive; the file is here." in page
+    assert "mx7" not in page

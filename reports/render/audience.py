@@ -160,8 +160,7 @@ def _blocks(
             _("How far each group came, %(where)s; the table above names a quarter, half and three"
               " quarters of the runtime and its end.") % {"where": where},
         )  # fmt: skip
-        if survival is not None:
-            blocks.append(Block(name=_("How far each group came"), figure=survival))
+        blocks.append(Block(name=_("How far each group came"), figure=survival))
     return blocks
 
 

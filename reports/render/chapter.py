@@ -111,7 +111,7 @@ def _timeline(curves: dict[str, Any], page: Page) -> dict[str, str]:
         most=TIMELINE_MOST - round(shorter * _PX_PER_MM),
         moments=moments,
     )
-    return {"chart": figure.url, "alt": figure.alt} if figure else {}
+    return {"chart": figure.url, "alt": figure.alt}
 
 
 def _moments(title: TitleReport) -> list[dict[str, Any]]:

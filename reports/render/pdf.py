@@ -8,9 +8,11 @@ a comment holds is text: a fetch that is asked for all the same fails the report
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +87,29 @@ def render_pdf(report: Report, attached: Iterable[tuple[str, bytes]] = ()) -> by
     fonts = FontConfiguration()
     rules = STYLE.read_text(encoding="utf-8") + layout.style(report.paper)
     style = CSS(string=rules, url_fetcher=fetcher, font_config=fonts)
-    raw = HTML(string=page, url_fetcher=fetcher).write_pdf(
-        stylesheets=[style],
-        font_config=fonts,
-        pdf_variant="pdf/a-3a" if files else "pdf/ua-1",
-        attachments=files or None,
-    )
+    with _no_collecting():
+        raw = HTML(string=page, url_fetcher=fetcher).write_pdf(
+            stylesheets=[style],
+            font_config=fonts,
+            pdf_variant="pdf/a-3a" if files else "pdf/ua-1",
+            attachments=files or None,
+        )
     if fetcher.refused:
         raise RenderFailed(f"the report asked for {fetcher.refused[0]!r}")
     return finish(raw, is_archived=bool(files))
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Without garbage collection: it walks all the boxes of the document again and again, finds
+    next to nothing, and takes an eighth of the time (2.55 s against 2.22 s, 17 pages)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def render_html(report: Report, fetcher: OnlyOurs) -> str:

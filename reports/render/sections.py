@@ -88,17 +88,15 @@ class Page:
         alt: str,
         height: int | None = None,
         **view: Any,
-    ) -> Figure | None:
-        """The chart called `name` of these columns; None where the platform draws none of it."""
-        if name not in engine.NAMES:
-            return None
+    ) -> Figure:
+        """The chart called `name` of these columns."""
         columns = {
             resource: {"data": {c: list(v) for c, v in _data(answer).items()}}
             for resource, answer in data.items()
         }
         shown = {"language": self.language, "runtime_s": self.title.runtime_s, **view}
         svg = engine.svg(name, columns, shown, CHART_WIDTH, height)
-        return Figure(self.show(svg), alt) if svg else None
+        return Figure(self.show(svg), alt)
 
 
 def _data(answer: Result | Mapping[str, Sequence[Cell]]) -> Mapping[str, Sequence[Cell]]:

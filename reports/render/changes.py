@@ -160,7 +160,7 @@ def overview(changes: Sequence[Changed], report: Report, language: str) -> dict[
     return {
         "lead": lead,
         "titles": (),
-        "table": Table(heads, rows),
+        "table": Table(heads, rows, names=True),
         "more": _("%(n)s more titles; each chapter tells what changed of its own.") % {"n": more}
         if more
         else _("Each chapter tells what else changed of its title."),

@@ -276,7 +276,8 @@ def _by_day(answer: Result, columns: Sequence[str]) -> list[tuple[Window, Mappin
     weeks: dict[date, Counter[str]] = {}
     for day, sums in days.items():
         weeks.setdefault(day - timedelta(days=day.weekday()), Counter()).update(sums)
-    return [(_window(monday, 7), weeks[monday]) for monday in sorted(weeks)]
+    asked = answer.asked.window
+    return [(_window(monday, 7).common(asked) or asked, weeks[monday]) for monday in sorted(weeks)]
 
 
 def _window(since: date, days: int) -> Window:

@@ -38,6 +38,7 @@ class Table:
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     texts: int = 1
+    names: bool = False  # the first column holds titles' names: it is wide
 
 
 @dataclass(frozen=True)

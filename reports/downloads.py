@@ -150,15 +150,20 @@ class Sending(Iterator[bytes]):
         self.membership, self.bundle_id, self.request = membership, bundle_id, request
         self.file, self.sent = file, 0
         self.size = artefact.size_bytes if part is None else len(part)
-        self.withdrawn = False
+        self.why = "the reader went away"
         self.looked_at = time.monotonic()
 
     def __next__(self) -> bytes:
         """Raises Refused once the right has ended: the server breaks the connection off."""
         if time.monotonic() - self.looked_at >= LOOK_AGAIN_S:
             self._look_again()
-        chunk = self.file.read(min(CHUNK, self.size - self.sent))
+        try:
+            chunk = self.file.read(min(CHUNK, self.size - self.sent))
+        except OSError:
+            self.why = "the storage failed"
+            raise
         if not chunk:
+            self.why = "the file ended early"
             raise StopIteration
         self.sent += len(chunk)
         return chunk
@@ -178,7 +183,7 @@ class Sending(Iterator[bytes]):
                 request=self.request,
                 bytes=self.size,
                 sent=self.sent,
-                why="not granted any more" if self.withdrawn else "the reader went away",
+                why=self.why,
             )
 
     def _look_again(self) -> None:
@@ -191,7 +196,7 @@ class Sending(Iterator[bytes]):
             if token is not None and not still_opens(token):
                 allowed = False
         if not allowed:
-            self.withdrawn = True
+            self.why = "not granted any more"
             raise Refused
         self.looked_at = time.monotonic()
 

@@ -174,6 +174,19 @@ def test_case_52_a_right_that_ends_cuts_what_is_under_way_from_either_place(
     assert told["bundle.cut"] == {"bytes": 30, "sent": 10, "why": "not granted any more"}
 
 
+def test_a_storage_that_fails_under_way_cuts_the_download_and_the_trail_says_so(
+    cast: Cast, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = made(cast, monkeypatch)
+    path = f"/p/aurora/reports/{bundle.pk}/download/"
+    answer = SignedIn(cast.amy.user).get(path)
+    bucket.objects.all().delete()
+    with pytest.raises(FileNotFoundError):
+        next(iter(answer.streaming_content))  # type: ignore[arg-type]
+    [event] = AuditEvent.objects.filter(action="bundle.cut")
+    assert (event.detail["sent"], event.detail["why"]) == (0, "the storage failed")
+
+
 def test_p5_a_rendering_goes_with_the_last_file_made_of_it_and_after_a_week(
     cast: Cast, place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,15 +8,12 @@ The protocol is in portal/web/oidc.py.
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -25,6 +22,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from partners import sealed
 from partners.audit import record
 from partners.invitations import InvitationError, enter_invited
 from partners.models import (
@@ -187,14 +185,7 @@ def secret_of(provider: IdentityProvider) -> str:
 
 
 def _box() -> MultiFernet:
-    """Keys follow from SECRET_KEY and the ones it replaced, apart from every other use of them."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return MultiFernet([Fernet(_derived(str(key))) for key in keys])
-
-
-def _derived(key: str) -> bytes:
-    hkdf = HKDF(SHA256(), length=32, salt=None, info=b"dailies single sign-on client secret")
-    return base64.urlsafe_b64encode(hkdf.derive(key.encode()))
+    return sealed.box(b"dailies single sign-on client secret")
 
 
 # -- the first sign-in --------------------------------------------------------------------------

@@ -14,7 +14,10 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from partners.models import Partner
 from portal.storage_url import BadStorageUrl, storage_of
+from reports.render.protect import NoSigner
+from reports.signing import SET_THEM, signer
 
 _SHORTEST_SECRET = 32
 _FEWEST_CHARACTERS = 10
@@ -83,6 +86,23 @@ def postgres_minor(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
     return found
 
 
+@register(Tags.database)
+def signing(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """An Error in production where a partner's reports are to be signed and there is no key."""
+    if not settings.PRODUCTION or not databases or settings.REPORT_SIGNING_KEY:
+        return []
+    asking = list(Partner.objects.filter(sign_reports=True).values_list("slug", flat=True)[:20])
+    if not asking:
+        return []
+    return [
+        Error(
+            f"Reports are to be signed for {', '.join(asking)}, and there is no key.",
+            hint=SET_THEM,
+            id="dailies.E013",
+        )
+    ]
+
+
 def _numbers(release: str) -> tuple[int, ...]:
     """5.2.19 as (5, 2, 19); what follows the numbers (rc1) is left out."""
     return tuple(int(n) for n in re.match(r"[\d.]*\d", release)[0].split("."))  # type: ignore[index]
@@ -145,6 +165,15 @@ def _problems() -> Iterator[CheckMessage]:
                 "STORAGE_URL lies in a folder that the site serves.",
                 hint="Set STORAGE_URL to a folder outside of it.",
                 id="dailies.E011",
+            )
+    if settings.REPORT_SIGNING_KEY or settings.REPORT_SIGNING_CERTIFICATE:
+        try:
+            signer()
+        except NoSigner as problem:
+            yield Error(
+                f"Reports cannot be signed with what is set: {problem}.",
+                hint=SET_THEM,
+                id="dailies.E012",
             )
     if settings.DATABASE_LOGIN == "publish" and len(settings.PUBLISHER_KEY) < _SHORTEST_SECRET:
         yield Error(

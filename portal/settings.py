@@ -340,6 +340,8 @@ BUNDLES_AT_ONCE = env.int("BUNDLES_AT_ONCE", default=1)
 JOB_BACKOFF_SECONDS = env.int("JOB_BACKOFF_SECONDS", default=5)
 RENDER_SECONDS = env.int("RENDER_SECONDS", default=60)  # then the process that renders is killed
 RENDER_MEMORY_MB = env.int("RENDER_MEMORY_MB", default=1024)
+REPORT_SIGNING_KEY = env.str("REPORT_SIGNING_KEY", default="", multiline=True)
+REPORT_SIGNING_CERTIFICATE = env.str("REPORT_SIGNING_CERTIFICATE", default="", multiline=True)
 KEEP_BUNDLES_DAYS = env.int("KEEP_BUNDLES_DAYS", default=30)
 # A larger file is not attached: the mail has the link alone.
 ATTACH_MOST_MB = env.int("ATTACH_MOST_MB", default=10)

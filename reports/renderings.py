@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.models.functions import Now
 
@@ -31,11 +32,14 @@ from partners.models import Membership
 from reports import storage
 from reports.charts import fonts
 from reports.models import Rendering
+from reports.passwords import password_of
 from reports.render import renderer
 from reports.render.descriptors import MANIFEST, PACKAGE, REPORT, readdressed
 from reports.render.document import Report
+from reports.render.protect import encrypted, signed
 from reports.render.stamp import Mark, stamped
 from reports.render.zipping import File, rezipped
+from reports.signing import signer
 
 ROOT = Path(__file__).resolve().parents[1]
 _LOOK_AGAIN_S = 0.2
@@ -84,7 +88,7 @@ def make_files(
         paper=report.paper,
     )
     plain = stamped(unstamped, mark)
-    pdf = File(REPORT, plain)
+    pdf = File(REPORT, _protected(plain, recipient))
     told = readdressed(
         package,
         manifest,
@@ -110,6 +114,18 @@ def key_of(report: Report, under: Scope, partner_id: UUID) -> str:
 def unaddressed(report: Report) -> Report:
     """The report for nobody yet."""
     return replace(report, recipient_name="", bundle_id="", created_at=report.as_of)
+
+
+def _protected(plain: bytes, recipient: Membership) -> bytes:
+    """The PDF as the partner's policy has it sent. Raises NoSigner, Unreadable."""
+    partner, pdf, password = recipient.partner, plain, None
+    if partner.encrypt_reports:
+        with acting_as(WORKER):
+            password = password_of(recipient)
+        pdf = encrypted(pdf, password)
+    if partner.sign_reports:
+        pdf = signed(pdf, signer(), name=settings.PORTAL_NAME, password=password)
+    return pdf
 
 
 def _rendering(

@@ -34,28 +34,10 @@ from reports.render import renderer
 from reports.renderings import key_of
 from tests.cast import DAY, DAYS, Cast, make_cast
 from tests.reports import film
-from tests.reports.conftest import SCOPE
+from tests.reports.conftest import SCOPE, Rendered
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 TextOf = Callable[[bytes], str]
-
-
-class Rendered(list[Any]):
-    """The reports that were rendered."""
-
-
-@pytest.fixture
-def rendered(storage: Path, monkeypatch: pytest.MonkeyPatch, english: Any) -> Rendered:
-    """Counts what is rendered, and gives a film's files for it: what is in them does not matter."""
-    reports = Rendered()
-
-    def render(report: Any, scope: Any, _check: object) -> bytes:
-        reports.append((report, scope))
-        return bytes(english.zip.content)
-
-    monkeypatch.setattr(renderer, "render", render)
-    monkeypatch.setattr(renderer, "warm", lambda: None)
-    return reports
 
 
 def made(member: Membership, *titles: int, language: str = "en", **asked: Any) -> Bundle:

@@ -32,6 +32,10 @@ class _Server(SMTP):
     """Tells its mailbox when DATA is said, before any of the message has left."""
 
     async def smtp_DATA(self, arg: str) -> None:
+        told = self.event_handler.told("DATA")
+        if told is not None:
+            await self.push(told)
+            return
         self.event_handler.on_data_command()
         await super().smtp_DATA(arg)
 
@@ -44,8 +48,8 @@ class _Controller(Controller):
 class Mailbox:
     """A real SMTP server. `script` holds what it answers to the next messages.
 
-    An answer is a code and words for the end of DATA, `("RCPT", answer)` or `("MAIL", answer)` for
-    an earlier command, `hang` (take the message and never answer) or `drop` (close the line
+    An answer is a code and words for the end of DATA, `("MAIL", answer)`, `("RCPT", answer)` or
+    `("DATA", answer)` for an earlier command, `hang` (take the message and never answer) or `drop` (close the line
     instead).
     """
 
@@ -69,7 +73,7 @@ class Mailbox:
         if self.controller.server is not None:
             self.controller.stop()
 
-    def _told(self, command: str) -> str | None:
+    def told(self, command: str) -> str | None:
         """What is to be answered to the command, if it is that command's turn."""
         if self.script and isinstance(self.script[0], tuple) and self.script[0][0] == command:
             return str(self.script.popleft()[1])
@@ -78,7 +82,7 @@ class Mailbox:
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        told = self._told("MAIL")
+        told = self.told("MAIL")
         if told is None:
             envelope.mail_from = address
             envelope.mail_options.extend(options)
@@ -87,7 +91,7 @@ class Mailbox:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        told = self._told("RCPT")
+        told = self.told("RCPT")
         if told is not None:
             return told
         envelope.rcpt_tos.append(address)

@@ -131,6 +131,13 @@ def test_a_producer_walks_from_sign_in_to_the_file(
 
     page.wait_for_selector("#timeline canvas")
     check(page, language, "title")
+    panels = page.locator(".panel").all()
+    assert len(panels) >= 2
+    for panel in panels:
+        panel.scroll_into_view_if_needed()
+        panel.locator("canvas").wait_for()
+    check(page, language, "title-panels")
+    page.locator("#timeline").scroll_into_view_if_needed()
     assert lanes(page) == ["danmu", "retention", "rewatch", "stops"]
     before = zoom(page)
     page.locator("#timeline").scroll_into_view_if_needed()

@@ -23,6 +23,7 @@ from portal.reads import numbers_read
 from portal.web.changes import changed
 from portal.web.doors import may_order, partner_page
 from portal.web.headline import headline
+from portal.web.panels import panels
 from portal.web.portfolio import ends_of
 from portal.web.tables import by_minute
 from portal.web.windows import Picked, data_window, days_of, picked, presets, recent, territories
@@ -128,6 +129,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
             "headline_columns": {c.name: c for c in RESOURCES["viewing"].columns},
             "files": _files(membership, found, asked),
             "chart": _chart(request, membership, found, answers),
+            "panels": panels(families, lambda name: _rest(membership, found, name, answers)),
             "builders": SCRIPTS,
             "may_order": may_order(membership),
             "sample": found.sample,

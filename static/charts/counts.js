@@ -119,7 +119,7 @@
    * values}], a value for each content second or null. One pair of axes holds them all. */
   function along(lanes, seconds, view, colours, text) {
     var width = view.width || 658, size = P.small(view);
-    var names = P.top(lanes.map(function (l) { return P.widthOf(l.name, size + 1); }));
+    var names = P.top(lanes.map(function (l) { return 1.15 * P.widthOf(l.name, size + 1); }));
     var box = { left: Math.ceil(Math.max(names, view.compact ? 40 : 48)) + 12, right: 16 };
     var px = width - box.left - box.right, length = lengthOf(seconds, view);
     var step = P.stepFor(length, px / (view.compact ? 2.5 : 4));

@@ -157,7 +157,9 @@
       var chart = echarts.init(element, null, { renderer: "canvas" });
       function draw() {
         chart.resize();
-        chart.setOption(charts.days({ viewing: answer }, look(element)), { notMerge: true });
+        chart.setOption(charts.days({ viewing: answer }, Object.assign(look(element), {
+          height: element.clientHeight,
+        })), { notMerge: true });
       }
       draw();
       keepDrawn(element, draw);

@@ -49,8 +49,8 @@ class Mailbox:
     """A real SMTP server. `script` holds what it answers to the next messages.
 
     An answer is a code and words for the end of DATA, `("MAIL", answer)`, `("RCPT", answer)` or
-    `("DATA", answer)` for an earlier command, `hang` (take the message and never answer) or `drop` (close the line
-    instead).
+    `("DATA", answer)` for an earlier command, `hang` (take the message and never answer) or `drop`
+    (close the line instead).
     """
 
     def __init__(self) -> None:

@@ -96,6 +96,7 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect("report", partner=membership.partner.slug, id=bundle.pk)
     list_read(request, membership, "bundles")
     page = Paginator(bundles_of(membership), BUNDLES_A_PAGE).get_page(request.GET.get("page"))
+    entries = described(membership, page.object_list)
     return render(
         request,
         "partner/reports.html",
@@ -105,7 +106,8 @@ def reports(request: HttpRequest, membership: Membership) -> HttpResponse:
             "sample": any(t.sample for t in titles),
             "may_order": may_order(membership),
             "page": page,
-            "bundles": described(membership, page.object_list),
+            "bundles": entries,
+            "others": [entry for entry in entries if not entry["own"]],
             "schedules": [(schedule, next_due(schedule)) for schedule in schedules_of(membership)],
         },
     )

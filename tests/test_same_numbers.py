@@ -111,3 +111,30 @@ def test_page_json_csv_and_pdf_say_the_same_plays(
     for said in ("1,500", "150", "37.5", "50.0%"):
         assert said in page
         assert said in text
+
+
+def test_every_family_of_the_pdf_says_the_numbers_of_the_csv(
+    packed: dict[str, bytes], text_of: Callable[[bytes], str]
+) -> None:
+    """P6. Those of the last week alone where a week is published; sums where days are added up."""
+    text = " ".join(text_of(packed["report.pdf"]).split())
+
+    def rows(resource: str) -> list[dict[str, str]]:
+        read = packed[f"data/film/{resource}.csv"].decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(read)))
+
+    def added(resource: str, column: str) -> int:
+        return sum(int(row[column] or 0) for row in rows(resource))
+
+    for resource in ("demographics", "geography"):
+        last = [r for r in rows(resource) if r["until"] == str(WINDOW.until)]
+        [whole] = [r for r in last if r["territory"] == "*"]
+        reached = [f"{float(whole[f'survival_{share}']):.1%}" for share in (25, 50, 75, 100)]
+        people = f"{int(whole['viewers']):,} {int(whole['finishers']):,}"
+        assert text.count(f"{people} {' '.join(reached)}") == 2, resource  # once in either
+    [fans] = [r for r in rows("fanbases") if r["until"] == str(WINDOW.until)]
+    assert f"{int(fans['viewers_in_common']):,} 50.0% 2.00 1.50 – 2.50" in text
+    posts = [added("discussion", column) for column in ("posts", "replies", "likes")]
+    assert f"Together {posts[0]:,} {posts[1]:,} {posts[2]:,}" in text
+    assert f" {added('danmu', 'comments'):,} {added('danmu', 'laughter'):,} " in text
+    assert f"Together {added('sharing', 'shares'):,} " in text

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import frictionless
+import pikepdf
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
@@ -316,14 +317,32 @@ def _no_space(descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_bundle_is_written_in_both_languages_and_on_the_paper_that_are_asked_for(
+def test_a_bundle_is_written_in_both_languages_and_holds_what_is_asked_for(
     cast: Cast, text_of: Callable[[bytes], str]
 ) -> None:
     asked = ask_bundle(
-        membership=cast.alice, titles=[cast.film.pk], window=WHOLE, language="both", paper="letter"
+        membership=cast.alice,
+        titles=[cast.film.pk],
+        window=WHOLE,
+        language="both",
+        paper="letter",
+        formats=["pdfa"],
     )
     _, archive = built(asked)
     pdf = archive.read("report.pdf")
     text = text_of(pdf)
-    for said in ("极光影业 · Aurora", "长夜", "The Long Night", "播放次数", "Plays by day"):
+    for said in (
+        "极光影业 · Aurora",
+        "长夜",
+        "The Long Night",
+        "播放次数",
+        "Plays by day",
+        "Alice",
+    ):
         assert said in text
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        inside = {name: spec.get_file().read_bytes() for name, spec in document.attachments.items()}
+        assert round(float(document.pages[0].mediabox[2])) == 612
+    assert inside == {
+        f"film.{name}.csv": archive.read(f"data/film/{name}.csv") for name in RESOURCES
+    }

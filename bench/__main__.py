@@ -21,6 +21,7 @@ SUBJECTS = {
     "reach": "28-day reach from sketches",
     "charts": "Ten charts of a report",
     "sample": "The sample platform: ingest, pages, bundles",
+    "fanout": "One report, two hundred recipients, beside Chromium",
     "delivered": "Fifty partners, each its own report, delivered",
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -16,9 +16,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from engagement.admin_pages import ReadOnlyAdmin, lines, listed
 from engagement.models import Title
@@ -64,17 +64,14 @@ class ScheduleAdmin(ReadOnlyAdmin):
     list_select_related = ("partner", "owner__user", "owner__partner")
     search_fields = ("name", "partner__slug")
     fields = (
-        "name", "partner", "owner", "when", "language", "covered", "recipients", "paused_at",
-        "made_at",
+        "name", "partner", "owner", "when", ("language", "paper", "formats"), "covered",
+        "recipients", ("deadline_hours", "skip_unchanged"), "paused_at", "made_at",
     )  # fmt: skip
 
     @admin.display(description=_("when"))
     def when(self, schedule: Schedule) -> str:
-        days = (
-            _t("Monday"), _t("Tuesday"), _t("Wednesday"), _t("Thursday"), _t("Friday"),
-            _t("Saturday"), _t("Sunday"),
-        )  # fmt: skip
-        return f"{days[schedule.weekday]} {schedule.hour:02d}:00 {schedule.zone}"
+        often = schedules.often(schedule, get_language() or "zh-hans")
+        return f"{often} {schedule.hour:02d}:00 {schedule.zone}"
 
     @admin.display(description=_("titles"))
     def covered(self, schedule: Schedule) -> str:

@@ -1,53 +1,34 @@
-"""Weekly reports: which week is due when, and who may set them up.
+"""Setting up schedules: who may make, change, pause, start, hand over and delete which.
 
-A schedule reports whole weeks, Monday to Sunday in the platform's zone. A week's report is due
-at the schedule's first local slot after the week has settled: each week has exactly one such
-moment, whatever clocks do, and the unique (schedule, week) makes any number of beats harmless.
+When their reports are due is cadence.py's, that each is made once runs.py's.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
-from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Required, TypedDict, Unpack
+from uuid import UUID
+from zoneinfo import available_timezones
 
-from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Max, Prefetch, QuerySet
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from engagement.roles import WORKER, acting_as
-from engagement.scope import Refused, Window
-from engagement.settling import settled_until
+from engagement.scope import Refused
 from partners.access import scope_for
 from partners.audit import record
 from partners.models import Membership, User, with_people
-from reports import jobs
-from reports.models import LANGUAGES, Bundle, Schedule
-from reports.plan import EXIT
+from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Run, Schedule
+from reports.plan import EXIT, ORDERING
+from reports.render import wording
+from reports.runs import run_now
 
-log = logging.getLogger(__name__)
-
-WEEK = timedelta(days=7)
-LATE_AFTER = timedelta(hours=1)
-WEEKS_CAUGHT_UP = 2
-"""How many settled weeks are looked back on: a beat that stood still for days is made good."""
 MOST_RECIPIENTS = 50
-_MAY_OWN = (Membership.Role.OWNER, Membership.Role.ANALYST)
-
-_INSERT_RUN = """
-INSERT INTO reports_run (id, schedule_id, partner_id, period, from_day, until, due_at, late,
-    delayed, skipped)
-VALUES (%(id)s, %(schedule)s, %(partner)s, %(period)s, %(since)s, %(until)s, %(due)s, %(late)s,
-    false, false)
-ON CONFLICT (schedule_id, period) DO NOTHING
-"""
+MOST_HOURS = 240
+"""Of a deadline: ten days."""
 
 
 class NotValid(Exception):
@@ -59,155 +40,9 @@ class NotValid(Exception):
         self.message = message
 
 
-# --- when ------------------------------------------------------------------------------------
-
-
-def slot_at_or_after(moment: datetime, *, weekday: int, hour: int, zone: ZoneInfo) -> datetime:
-    """The first local `weekday` at `hour`:00 in `zone` that is not before `moment`, in UTC.
-
-    An hour that the clocks skip is the moment they skip at plus as much; one that they repeat
-    is its first.
-    """
-    local = moment.astimezone(zone)
-    day = local.date() + timedelta(days=(weekday - local.weekday()) % 7)
-    slot = datetime.combine(day, time(hour), zone).astimezone(UTC)
-    if slot < moment:
-        slot = datetime.combine(day + WEEK, time(hour), zone).astimezone(UTC)
-    return slot
-
-
-def settled_weeks(now: datetime, count: int = WEEKS_CAUGHT_UP) -> list[Window]:
-    """The last `count` weeks that have settled, the oldest first."""
-    open_day = settled_until(now)
-    until = open_day - timedelta(days=open_day.weekday())
-    return [Window(until - WEEK * n, until - WEEK * (n - 1)) for n in range(count, 0, -1)]
-
-
-def settles_at(week: Window) -> datetime:
-    """The moment at which the week's last day has settled: a midnight in the platform's zone."""
-    day = week.until + timedelta(days=settings.SETTLE_DAYS)
-    return datetime.combine(day, time(), ZoneInfo(settings.TIME_ZONE))
-
-
-def due_at(schedule: Schedule, week: Window) -> datetime:
-    """When the report of a week is due."""
-    return slot_at_or_after(
-        settles_at(week),
-        weekday=schedule.weekday,
-        hour=schedule.hour,
-        zone=ZoneInfo(schedule.zone),
-    )
-
-
-def next_due(schedule: Schedule, now: datetime | None = None) -> tuple[datetime, Window] | None:
-    """When the next report goes out and of which week; None while paused."""
-    if schedule.paused_at is not None:
-        return None
-    now = now or timezone.now()
-    week = settled_weeks(now)[0]
-    while (due := due_at(schedule, week)) <= now:
-        week = Window(week.since + WEEK, week.until + WEEK)
-    return due, week
-
-
-# --- making runs -----------------------------------------------------------------------------
-
-
-def make_runs(now: datetime | None = None) -> int:
-    """Insert what is due and not there yet: a run, and a bundle for each recipient.
-
-    `now` is the database's clock unless a test says otherwise. Returns the runs made by this
-    call; several at once share them.
-    """
-    with acting_as(WORKER):
-        now = now or _database_now()
-        schedules = list(_active().values_list("pk", flat=True))
-    made = 0
-    for schedule_id in schedules:
-        try:
-            made += _make_runs_of(schedule_id, now)
-        except Exception:
-            log.exception("schedule %s", schedule_id)  # the others are not held up
-    return made
-
-
-@transaction.atomic
-def _make_runs_of(schedule_id: UUID, now: datetime) -> int:
-    made = 0
-    with acting_as(WORKER):
-        # locked, so that a pause or an edit comes before or after, never in between
-        schedule = _active().select_for_update(of=("self",)).filter(pk=schedule_id).first()
-        if schedule is None:
-            return 0
-        newest = schedule.runs.aggregate(newest=Max("from_day"))["newest"]
-        for week in settled_weeks(now):
-            if newest is not None and week.since <= newest:
-                continue  # a later slot chosen since must not bring an older week
-            due = due_at(schedule, week)
-            if schedule.active_from <= due <= now and _make_run(schedule, week, due, now):
-                made += 1
-    return made
-
-
-def _make_run(schedule: Schedule, week: Window, due: datetime, now: datetime) -> bool:
-    """One run and its bundles; False where the week has one."""
-    run_id = uuid4()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT_RUN,
-            {
-                "id": run_id,
-                "schedule": schedule.pk,
-                "partner": schedule.partner_id,
-                "period": f"week:{week.since}",
-                "since": week.since,
-                "until": week.until,
-                "due": due,
-                "late": now - due > LATE_AFTER,
-            },
-        )
-        if cursor.rowcount != 1:
-            return False
-    # What each may see is worked out when it is built; one who may see nothing gets nothing.
-    for recipient in schedule.recipients.filter(
-        partner_id=schedule.partner_id, user__is_active=True
-    ):
-        bundle = Bundle.objects.create(
-            partner_id=schedule.partner_id,
-            run_id=run_id,
-            recipient=recipient,
-            titles=schedule.titles,
-            from_day=week.since,
-            until=week.until,
-            language=schedule.language,
-        )
-        jobs.ring(Bundle, bundle.pk)
-    return True
-
-
-def _active() -> QuerySet[Schedule]:
-    """Schedules that run: not paused, the partner open, the owner still one who may own them."""
-    return Schedule.objects.filter(
-        paused_at__isnull=True,
-        partner__suspended_at__isnull=True,
-        owner__user__is_active=True,
-        owner__role__in=_MAY_OWN,
-    )
-
-
-def _database_now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
-
-
-# --- setting up ------------------------------------------------------------------------------
-
-
 def may_own(membership: Membership) -> bool:
     """Whether the member's role has schedules of its own."""
-    return membership.role in _MAY_OWN
+    return membership.role in ORDERING
 
 
 def schedules_of(membership: Membership) -> QuerySet[Schedule]:
@@ -234,27 +69,47 @@ def schedule_for(membership: Membership, schedule_id: UUID) -> Schedule:
     return schedule
 
 
+class Wish(TypedDict, total=False):
+    """What a schedule is to be. `recipients` are ids of memberships of the partner, `titles` None
+    is all that each recipient may see.
+    """
+
+    name: Required[str]
+    titles: Required[Sequence[int] | None]
+    recipients: Required[Sequence[UUID]]
+    cadence: str
+    weekday: int
+    monthday: int
+    hour: Required[int]
+    zone: Required[str]
+    language: Required[str]
+    formats: Sequence[str]
+    paper: str
+    deadline_hours: int
+    skip_unchanged: bool
+
+
+def often(schedule: Schedule, language: str) -> str:
+    """How often its reports come, in words, but for the hour."""
+    if schedule.cadence == Schedule.Cadence.WEEKLY:
+        return str(wording.locale_of(language).days["format"]["wide"][schedule.weekday])
+    if schedule.cadence == Schedule.Cadence.MONTHLY:
+        return _("on day %(n)s of the month") % {"n": schedule.monthday}
+    return str(schedule.get_cadence_display())
+
+
 @transaction.atomic
 def create(
-    *,
-    membership: Membership,
-    name: str,
-    titles: Sequence[int] | None,
-    weekday: int,
-    hour: int,
-    zone: str,
-    language: str,
-    recipients: Sequence[UUID],
-    request: HttpRequest | None = None,
+    *, membership: Membership, request: HttpRequest | None = None, **wish: Unpack[Wish]
 ) -> Schedule:
-    """A new schedule of the member's own. `recipients` are ids of memberships of the partner.
+    """A new schedule of the member's own.
 
     Raises Refused for a viewer or a title that is not in scope, NotValid for the rest.
     """
     if not may_own(membership):
         raise Refused
-    fields = _checked(membership, name, titles, weekday, hour, zone, language)
-    members = _recipients(membership, recipients)
+    fields = _checked(membership, wish)
+    members = _recipients(membership, wish["recipients"])
     schedule = Schedule.objects.create(partner_id=membership.partner_id, owner=membership, **fields)
     schedule.recipients.set(members)
     _record("schedule.made", membership, schedule, request, recipients=len(members), **fields)
@@ -266,30 +121,40 @@ def edit(
     *,
     membership: Membership,
     schedule_id: UUID,
-    name: str,
-    titles: Sequence[int] | None,
-    weekday: int,
-    hour: int,
-    zone: str,
-    language: str,
-    recipients: Sequence[UUID],
     request: HttpRequest | None = None,
+    **wish: Unpack[Wish],
 ) -> Schedule:
-    """Change a schedule, under the rules by which it was made. A week is still sent once.
+    """Change a schedule, under the rules by which it was made. A period is still sent once.
 
-    Titles that it has stay, also where the member may not see them (any more).
-    Raises Refused for a schedule or title that the member may not use, NotValid for the rest.
+    Titles that it has stay, also where the member may not see them (any more); so does what the
+    wish does not name. Raises Refused for a schedule or title that the member may not use,
+    NotValid for the rest.
     """
     schedule = _locked(membership, schedule_id)
-    had = schedule.titles or ()
-    fields = _checked(membership, name, titles, weekday, hour, zone, language, had=had)
-    members = _recipients(membership, recipients)
+    fields = _checked(membership, wish, had=schedule.titles or ())
+    members = _recipients(membership, wish["recipients"])
     for field, value in fields.items():
         setattr(schedule, field, value)
     schedule.save(update_fields=list(fields))
     schedule.recipients.set(members)
     _record("schedule.changed", membership, schedule, request, recipients=len(members), **fields)
     return schedule
+
+
+@transaction.atomic
+def send_now(
+    *, membership: Membership, schedule_id: UUID, request: HttpRequest | None = None
+) -> Run:
+    """Send the last settled period at once, whether or not it was sent, beside the schedule's own.
+
+    Raises Refused, and NotValid where what was asked for before is still being made.
+    """
+    schedule = _locked(membership, schedule_id)
+    run = run_now(schedule, membership)
+    if run is None:
+        raise NotValid("name", _("It is being made already."))
+    _record("schedule.sent_now", membership, schedule, request, period=run.period)
+    return run
 
 
 @transaction.atomic
@@ -316,7 +181,7 @@ def resume(
     schedule = _locked(membership, schedule_id)
     if schedule.paused_at is not None:
         owner = Membership.objects.filter(
-            pk=schedule.owner_id, role__in=_MAY_OWN, user__is_active=True
+            pk=schedule.owner_id, role__in=ORDERING, user__is_active=True
         ).first()
         Schedule.objects.filter(pk=schedule.pk).update(
             paused_at=None, active_from=Now(), owner=owner or membership
@@ -373,41 +238,37 @@ def _locked(membership: Membership, schedule_id: UUID) -> Schedule:
     return Schedule.objects.select_for_update().get(pk=schedule.pk)
 
 
-def _checked(
-    membership: Membership,
-    name: str,
-    titles: Sequence[int] | None,
-    weekday: int,
-    hour: int,
-    zone: str,
-    language: str,
-    *,
-    had: Collection[int] = (),
-) -> dict[str, Any]:
-    name = " ".join(name.split())
-    if not name or len(name) > 120:
-        raise NotValid("name", _("Give it a name of at most 120 characters."))
-    if not 0 <= weekday <= 6:
-        raise NotValid("weekday", _("Choose a day of the week."))
-    if not 0 <= hour <= 23:
-        raise NotValid("hour", _("Choose an hour."))
-    if zone not in available_timezones():
-        raise NotValid("zone", _("Choose a time zone."))
-    if language not in dict(LANGUAGES):
-        raise NotValid("language", _("Choose a language."))
-    if titles is not None:
-        if not titles:
-            raise NotValid("titles", _("Choose at least one title."))
-        if not set(titles) - set(had) <= scope_for(membership, EXIT).titles():
-            raise Refused
-    return {
-        "name": name,
-        "titles": None if titles is None else sorted(set(titles)),
-        "weekday": weekday,
-        "hour": hour,
-        "zone": zone,
-        "language": language,
-    }
+def _checked(membership: Membership, wish: Wish, *, had: Collection[int] = ()) -> dict[str, Any]:
+    """The wish as columns, but for its recipients. Raises NotValid or Refused."""
+    titles = wish["titles"]
+    name = " ".join(wish["name"].split())
+    fields: dict[str, Any] = {k: v for k, v in wish.items() if k != "recipients"}
+    fields["name"] = name
+    fields["titles"] = None if titles is None else sorted(set(titles))
+    if "formats" in wish:
+        fields["formats"] = [f for f, _words in FORMATS if f in wish["formats"]]
+    for field, is_right, words in (
+        ("name", 0 < len(name) <= 120, _("Give it a name of at most 120 characters.")),
+        ("cadence", wish.get("cadence", "weekly") in Schedule.Cadence, _("Choose how often.")),
+        ("weekday", 0 <= wish.get("weekday", 0) <= 6, _("Choose a day of the week.")),
+        ("monthday", 1 <= wish.get("monthday", 1) <= 31, _("Choose a day from 1 to 31.")),
+        ("hour", 0 <= wish["hour"] <= 23, _("Choose an hour.")),
+        ("zone", wish["zone"] in available_timezones(), _("Choose a time zone.")),
+        ("language", wish["language"] in dict(REPORT_LANGUAGES), _("Choose a language.")),
+        ("formats", set(wish.get("formats", ())) <= set(dict(FORMATS)), _("Choose the formats.")),
+        ("paper", wish.get("paper", "a4") in dict(PAPERS), _("Choose the paper.")),
+        (
+            "deadline_hours",
+            0 <= wish.get("deadline_hours", 0) <= MOST_HOURS,
+            _("Wait for at most ten days (240 hours)."),
+        ),
+        ("titles", titles is None or bool(titles), _("Choose at least one title.")),
+    ):
+        if not is_right:
+            raise NotValid(field, words)
+    if not set(titles or ()) - set(had) <= scope_for(membership, EXIT).titles():
+        raise Refused
+    return fields
 
 
 def _recipients(membership: Membership, ids: Sequence[UUID]) -> list[Membership]:

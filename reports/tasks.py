@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from partners import credential_mails
-from reports import build, deliver, downloads, heartbeat, jobs, notices, schedules
+from reports import build, deliver, downloads, heartbeat, jobs, notices, runs
 
 
 @shared_task(name="reports.sweep", ignore_result=True)
@@ -19,7 +19,7 @@ def sweep() -> None:
 
 @shared_task(name="reports.make_runs", ignore_result=True)
 def make_runs() -> None:
-    schedules.make_runs()
+    runs.make_runs()
 
 
 @shared_task(name="reports.purge", ignore_result=True)

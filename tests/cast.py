@@ -203,6 +203,23 @@ def _publish(cast: Cast) -> None:
             _published[table] = cursor.fetchone()[0]
 
 
+def publish_days(title: Title, since: date, until: date) -> None:
+    """Releases of viewing for each day in between, as of a platform whose logs came in."""
+    Release.objects.bulk_create(
+        Release(
+            kind="segments",
+            title=title,
+            day=since + timedelta(days=n),
+            metric_version="1",
+            input_digest="",
+            state="done",
+            done_at=datetime.combine(since + timedelta(days=n + 1), datetime.min.time(), UTC),
+        )
+        for n in range((until - since).days)
+        if since + timedelta(days=n) != DAY  # the cast has one
+    )
+
+
 def write_facts(title: Title, base: int) -> None:
     """Ten published days in CN and SG, and over all; every number is a function of `base`.
 

@@ -22,7 +22,7 @@ from partners import grants, invitations
 from partners.models import AuditEvent, Holding, IdentityProvider, Membership
 from partners.refreshing import refresh
 from partners.suspension import suspend
-from reports import downloads, jobs, schedules
+from reports import downloads, jobs, runs
 from reports.build import build
 from reports.deliver import send
 from reports.models import Bundle, Delivery, Schedule
@@ -119,7 +119,7 @@ def test_case_20_of_a_suspended_partner_every_way_refuses_within_five_seconds(
     assert (queued.state, queued.failure) == ("failed", "refused")
     assert not send(Delivery.objects.get(bundle=waiting).pk)
     assert mailbox.messages == []
-    assert schedules.make_runs() == 0
+    assert runs.make_runs() == 0
     assert time.monotonic() - began < 5
 
 
@@ -217,7 +217,7 @@ def test_case_59_each_send_is_worked_out_anew_by_the_recipients_grants(
     schedule = made(cast, recipients=[cast.alice.pk, cast.victor.pk])
     schedule.recipients.add(cast.bob)  # past every check
     Schedule.objects.update(active_from=at(2026, 1, 8))
-    schedules.make_runs(at(2026, 1, 14, 9))
+    runs.make_runs(at(2026, 1, 14, 9))
     assert {b.recipient for b in Bundle.objects.all()} == {cast.alice, cast.victor}
     for bundle in Bundle.objects.all():
         assert build(bundle.pk)
@@ -262,7 +262,7 @@ def test_case_63_a_mail_tells_neither_numbers_nor_who_else_gets_it(
     made(cast, cast.bob, recipients=[cast.bob.pk])
     made(cast, recipients=[cast.alice.pk, cast.amy.pk, cast.victor.pk])
     Schedule.objects.update(active_from=at(2026, 1, 8))
-    schedules.make_runs(at(2026, 1, 14, 9))
+    runs.make_runs(at(2026, 1, 14, 9))
     for bundle in Bundle.objects.all():
         assert build(bundle.pk)
     assert {send(d.pk) for d in Delivery.objects.all()} == {True}

@@ -24,7 +24,7 @@ from engagement.roles import PARTNER, acting_as
 from engagement.scope import Refused
 from partners import credentials
 from partners.models import AccessRequest, AuditEvent, Credential, Membership
-from reports import schedules
+from reports import runs, schedules
 from reports.models import Bundle, Schedule
 from reports.plan import ask_bundle
 from tests.cast import Cast
@@ -254,7 +254,7 @@ def test_case_17_a_child_of_others_that_was_tied_all_the_same_gets_nothing(cast:
     Schedule.recipients.through.objects.create(schedule=own, membership=cast.bob)  # as the owner
     Schedule.objects.filter(pk=own.pk).update(active_from=datetime(2026, 1, 8, tzinfo=UTC))
     Schedule.objects.filter(pk=theirs.pk).update(paused_at=datetime(2026, 1, 8, tzinfo=UTC))
-    assert schedules.make_runs(datetime(2026, 1, 14, 2, tzinfo=UTC)) == 1
+    assert runs.make_runs(datetime(2026, 1, 14, 2, tzinfo=UTC)) == 1
     assert [b.recipient for b in Bundle.objects.all()] == [cast.alice]
 
 

@@ -145,6 +145,8 @@ def said(cast: Cast) -> dict[str, Any]:
         "ways": ["password"], "what": "x", "proposed": grant, "token": "x",
         "code": "123456", "to": cast.bob,
         "outcome": "failed", "job": delivery,
+        "wish": {"name": "x", "titles": None, "weekday": 1, "hour": 1, "zone": "Asia/Shanghai",
+                 "language": "en", "recipients": [cast.bob.pk]},
         "of its own": {
             **{name: {"actor": cast.bob.user} for name in _RECORDS},
             **{name: {"to": Terms.of(grant)} for name in _NARROW},
@@ -214,7 +216,7 @@ def arguments_of(name: str, function: Callable[..., Any], said: dict[str, Any]) 
         p.name: of_its_own[p.name]
         for p in inspect.signature(function).parameters.values()
         if p.default is p.empty and p.kind is not p.VAR_KEYWORD
-    }
+    } | (said["wish"] if "wish" in inspect.signature(function).parameters else {})
 
 
 READ_BY_THE_DOOR = {

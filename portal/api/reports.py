@@ -23,10 +23,11 @@ from portal.api.views import PartnerView
 from portal.files import bundle_response
 from portal.reads import list_read
 from portal.web.doors import may_order
+from reports.cadence import next_due
 from reports.downloads import bundle_for, bundles_of, is_downloadable
 from reports.models import Bundle, Schedule
 from reports.plan import CannotAsk, ask_bundle, cancel_bundle
-from reports.schedules import next_due, schedules_of
+from reports.schedules import schedules_of
 
 
 class Bundles(PartnerView):
@@ -127,9 +128,7 @@ class BundleFile(PartnerView):
 
 
 class Schedules(PartnerView):
-    @extend_schema(
-        operation_id="schedules_list", responses=ScheduleList, summary="The weekly schedules"
-    )
+    @extend_schema(operation_id="schedules_list", responses=ScheduleList, summary="The schedules")
     def get(self, request: Request, partner: str) -> Response:
         membership = self.membership(request)
         schedules = schedules_of(membership)
@@ -175,10 +174,16 @@ def schedule_json(schedule: Schedule) -> dict[str, Any]:
     return {
         "id": str(schedule.pk),
         "name": schedule.name,
+        "cadence": schedule.cadence,
         "weekday": schedule.weekday,
+        "monthday": schedule.monthday,
         "hour": schedule.hour,
         "zone": schedule.zone,
         "language": schedule.language,
+        "paper": schedule.paper,
+        "formats": schedule.formats,
+        "deadline_hours": schedule.deadline_hours,
+        "skip_unchanged": schedule.skip_unchanged,
         "paused": schedule.paused_at is not None,
         "next_due": due[0] if due else None,
         "recipients": [m.user.email for m in schedule.recipients.all()],

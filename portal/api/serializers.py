@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES
+from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Schedule
 
 
 class Period(serializers.Serializer[Any]):
@@ -147,10 +147,16 @@ class ActivityList(serializers.Serializer[Any]):
 class ScheduleShape(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
+    cadence = serializers.ChoiceField(Schedule.Cadence.choices)
     weekday = serializers.IntegerField()
+    monthday = serializers.IntegerField()
     hour = serializers.IntegerField()
     zone = serializers.CharField()
-    language = serializers.CharField()
+    language = serializers.ChoiceField(REPORT_LANGUAGES)
+    paper = serializers.ChoiceField(PAPERS)
+    formats = serializers.ListField(child=serializers.ChoiceField(FORMATS))
+    deadline_hours = serializers.IntegerField()
+    skip_unchanged = serializers.BooleanField()
     paused = serializers.BooleanField()
     next_due = serializers.DateTimeField(allow_null=True)
     recipients = serializers.ListField(child=serializers.EmailField())

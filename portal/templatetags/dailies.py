@@ -17,9 +17,11 @@ from engagement.scope import ALL, EVER, Window
 from partners.credentials import STATES as CREDENTIAL_STATES
 from partners.credentials import state_of
 from partners.models import Credential
+from reports.models import Run, Schedule
 from reports.moments import name_of, strength_of
 from reports.render import wording
 from reports.render.document import Moment
+from reports.schedules import often
 
 register = template.Library()
 
@@ -217,6 +219,34 @@ def minute(value: datetime | None) -> str:
 def minute_in(value: datetime, zone: str) -> str:
     local = value.astimezone(ZoneInfo(zone))
     return f"{short_day(local.date())} {local:%H:%M}"
+
+
+@register.filter
+def comes(schedule: Schedule) -> str:
+    """How often a schedule's reports come, but for the hour."""
+    return often(schedule, _language())
+
+
+@register.filter
+def run_window(run: Run) -> str:
+    return wording.days(Window(run.from_day, run.until), _language())
+
+
+@register.filter
+def run_state(run: Run) -> str:
+    """What became of a run as a whole; its recipients' bundles have states of their own."""
+    if run.skipped:
+        return gettext("skipped: nothing changed")
+    if run.held_until is not None:
+        return gettext("waits for late numbers")
+    said = [gettext("queued")]
+    if run.late:
+        said.append(gettext("late"))
+    if run.delayed:
+        said.append(gettext("delayed"))
+    if run.asked_by_id is not None:
+        said.append(gettext("sent at once"))
+    return "、".join(said) if wording.is_chinese(_language()) else ", ".join(said)
 
 
 @register.filter

@@ -28,11 +28,12 @@ from portal.files import bundle_response
 from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.windows import recent
+from reports.cadence import next_due
 from reports.downloads import bundle_for, bundles_of, is_downloadable, mark_opened
 from reports.ledger import line_of
 from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Job
 from reports.plan import EXIT, CannotAsk, ask_bundle, cancel_bundle
-from reports.schedules import next_due, schedules_of
+from reports.schedules import schedules_of
 
 BUNDLES_A_PAGE = 20
 

@@ -1,4 +1,4 @@
-"""Weekly schedules: make, change, pause, resume, delete. The rules are reports/schedules.py's."""
+"""Schedules: make, change, pause, resume, delete. The rules are reports/schedules.py's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from portal.reads import list_read
 from portal.web.doors import may_order, partner_page
 from portal.web.reports import titles_of
 from reports import schedules
-from reports.models import LANGUAGES, Schedule
+from reports.cadence import next_dues
+from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Schedule
 from reports.plan import EXIT
 
 WEEKDAYS = [
@@ -43,6 +44,8 @@ _FIRST_ZONES = (
     "America/New_York",
 )
 
+RUNS_SHOWN = 10
+
 _UNSEEN = "unseen"
 """The one choice that stands for all titles of a schedule that are not offered by name."""
 
@@ -57,12 +60,41 @@ class ScheduleForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=_("None chosen: all that the recipient may see."),
     )
+    cadence = forms.ChoiceField(
+        label=_("How often"), choices=Schedule.Cadence.choices, required=False
+    )
     weekday = forms.TypedChoiceField(label=_("Weekday"), choices=WEEKDAYS, coerce=int)
+    monthday = forms.TypedChoiceField(
+        label=_("Day of the month"),
+        choices=[(n, str(n)) for n in range(1, 32)],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        help_text=_("Of a month that has no such day: its last."),
+    )
     hour = forms.TypedChoiceField(
         label=_("Hour"), choices=[(h, f"{h:02}:00") for h in range(24)], coerce=int
     )
     zone = forms.ChoiceField(label=_("Time zone"))
-    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES)
+    language = forms.ChoiceField(label=_("Language"), choices=REPORT_LANGUAGES)
+    paper = forms.ChoiceField(label=_("Paper"), choices=PAPERS, required=False)
+    formats = forms.MultipleChoiceField(
+        label=_("Also as"),
+        required=False,
+        choices=FORMATS,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("A PDF and CSV files are in every bundle."),
+    )
+    deadline_hours = forms.IntegerField(
+        label=_("Hours to wait for late numbers"),
+        min_value=0,
+        max_value=schedules.MOST_HOURS,
+        required=False,
+        help_text=_("Then it goes out with what there is, and says that it is delayed."),
+    )
+    skip_unchanged = forms.BooleanField(
+        label=_("Skip it when nothing was published since the last one"), required=False
+    )
     recipients = forms.MultipleChoiceField(
         label=_("Recipients"),
         widget=forms.CheckboxSelectMultiple,
@@ -102,8 +134,8 @@ class ScheduleForm(forms.Form):
         return [(_UNSEEN, words % {"n": n})] if n else []
 
     def values(self) -> dict[str, Any]:
-        """What reports/schedules.py asks for."""
-        chosen = dict(self.cleaned_data)
+        """What reports/schedules.py asks for; what was not sent is not named."""
+        chosen = {k: v for k, v in self.cleaned_data.items() if v not in ("", None)}
         titles = [int(pk) for pk in chosen["titles"] if pk != _UNSEEN]
         if _UNSEEN in chosen["titles"]:
             titles += self.unseen
@@ -118,10 +150,14 @@ def create(request: HttpRequest, membership: Membership) -> HttpResponse:
     if not may_order(membership):
         raise Refused
     initial = {
+        "cadence": "weekly",
         "weekday": 2,
+        "monthday": 1,
         "hour": 9,
         "zone": "Asia/Shanghai",
         "language": get_language() or "zh-hans",
+        "paper": "a4",
+        "deadline_hours": 24,
         "recipients": [str(membership.pk)],
     }
     form = _form(request, membership, initial)
@@ -170,6 +206,18 @@ def resume(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
 
 @partner_page
 @require_POST
+def send_now(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
+    try:
+        schedules.send_now(membership=membership, schedule_id=id, request=request)
+    except schedules.NotValid as problem:
+        messages.info(request, problem.message)
+    else:
+        messages.success(request, _("It is being made and goes to all recipients."))
+    return redirect("schedule", partner=membership.partner.slug, id=id)
+
+
+@partner_page
+@require_POST
 def delete(request: HttpRequest, membership: Membership, id: UUID) -> HttpResponse:
     schedules.delete(membership=membership, schedule_id=id, request=request)
     messages.success(request, _("The schedule is deleted. Bundles that it made stay."))
@@ -177,7 +225,14 @@ def delete(request: HttpRequest, membership: Membership, id: UUID) -> HttpRespon
 
 
 def _page(request: HttpRequest, form: ScheduleForm, schedule: Schedule | None) -> HttpResponse:
-    context = {"form": form, "schedule": schedule, "sample": any(t.sample for t in form.offered)}
+    context: dict[str, Any] = {
+        "form": form,
+        "schedule": schedule,
+        "sample": any(t.sample for t in form.offered),
+    }
+    if schedule is not None:
+        context["next"] = next_dues(schedule, 3)
+        context["runs"] = schedule.runs.order_by("-due_at")[:RUNS_SHOWN]
     return render(request, "partner/schedule.html", context)
 
 
@@ -207,9 +262,15 @@ def _written(schedule: Schedule) -> dict[str, Any]:
     return {
         "name": schedule.name,
         "titles": [str(pk) for pk in schedule.titles or ()],
+        "cadence": schedule.cadence,
         "weekday": schedule.weekday,
+        "monthday": schedule.monthday,
         "hour": schedule.hour,
         "zone": schedule.zone,
         "language": schedule.language,
+        "paper": schedule.paper,
+        "formats": schedule.formats,
+        "deadline_hours": schedule.deadline_hours,
+        "skip_unchanged": schedule.skip_unchanged,
         "recipients": [str(m.pk) for m in schedule.recipients.all()],
     }

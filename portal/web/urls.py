@@ -40,6 +40,7 @@ urlpatterns = [
     path(_SCHEDULE + "<uuid:id>/", schedules.edit, name="schedule"),
     path(_SCHEDULE + "<uuid:id>/pause/", schedules.pause, name="schedule-pause"),
     path(_SCHEDULE + "<uuid:id>/resume/", schedules.resume, name="schedule-resume"),
+    path(_SCHEDULE + "<uuid:id>/now/", schedules.send_now, name="schedule-now"),
     path(_SCHEDULE + "<uuid:id>/delete/", schedules.delete, name="schedule-delete"),
     path(_REPORTS + "password/", report_password.report_password, name="report-password"),
     path(_REPORTS + "deliveries/", deliveries.deliveries, name="deliveries"),

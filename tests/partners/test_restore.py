@@ -61,6 +61,7 @@ TAKES_NOTHING = {
     "access_request.mailed",
     # each sending is authorised anew
     "schedule.made", "schedule.changed", "schedule.paused", "schedule.resumed", "schedule.deleted",
+    "schedule.sent_now",
     "schedule.left",
     # proposals: a second person decides about what they see
     "grant.made", "grant.proposed", "grant.changed", "grant_batch.made", "role.proposed",

@@ -15,15 +15,18 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engagement.models import Release
 from engagement.roles import PARTNER, acting_as
 from engagement.scope import Refused, Window
 from partners import grants
 from partners.models import AuditEvent, Membership, User
 from reports import schedules
 from reports.build import build
+from reports.cadence import due_at, next_due, settled_periods, settles_at, slot_at_or_after
 from reports.models import Bundle, Delivery, Run, Schedule
-from reports.schedules import NotValid, due_at, make_runs, next_due, settled_weeks, slot_at_or_after
-from tests.cast import Cast, make_cast
+from reports.runs import make_runs
+from reports.schedules import NotValid
+from tests.cast import Cast, make_cast, publish_days
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -48,6 +51,9 @@ def values(cast: Cast, **changed: Any) -> dict[str, Any]:
 
 
 def made(cast: Cast, member: Membership | None = None, **changed: Any) -> Schedule:
+    """A schedule of the member's, of a platform that has published all of January."""
+    if not Release.objects.filter(kind="segments", day=date(2026, 1, 31)).exists():
+        publish_days(cast.film, date(2026, 1, 1), date(2026, 2, 1))
     schedule = schedules.create(membership=member or cast.alice, **values(cast, **changed))
     Schedule.objects.filter(pk=schedule.pk).update(active_from=at(2026, 1, 1))
     schedule.refresh_from_db()
@@ -58,8 +64,10 @@ def made(cast: Cast, member: Membership | None = None, **changed: Any) -> Schedu
 
 
 def test_a_week_settles_two_days_after_its_sunday() -> None:
-    assert settled_weeks(at(2026, 1, 13, 23), 1) == [Window(date(2025, 12, 29), date(2026, 1, 5))]
-    assert settled_weeks(at(2026, 1, 14, 0), 1) == [WEEK]
+    [before] = settled_periods("weekly", at(2026, 1, 13, 23), 1)
+    assert before.window == Window(date(2025, 12, 29), date(2026, 1, 5))
+    [week] = settled_periods("weekly", at(2026, 1, 14, 0), 1)
+    assert (week.key, week.window) == ("week:2026-01-05", WEEK)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,9 @@ def test_a_report_is_due_at_the_first_slot_after_its_week_has_settled(
 def test_an_hour_that_the_clocks_skip_is_the_one_after_it() -> None:
     """Fault 11."""
     # New York, 8 March 2026: 2:00 does not exist
-    slot = slot_at_or_after(at(2026, 3, 7, 0, NEW_YORK), weekday=6, hour=2, zone=NEW_YORK)
+    slot = slot_at_or_after(
+        at(2026, 3, 7, 0, NEW_YORK), Schedule(weekday=6, hour=2, zone=NEW_YORK.key)
+    )
     assert slot == datetime(2026, 3, 8, 7, tzinfo=UTC)
     assert slot.astimezone(NEW_YORK).hour == 3
 
@@ -90,9 +100,10 @@ def test_an_hour_that_the_clocks_repeat_is_its_first() -> None:
     """Fault 11."""
     # New York, 1 November 2026: 1:00 comes at 5:00 and at 6:00 UTC
     first, second = datetime(2026, 11, 1, 5, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)
-    assert slot_at_or_after(first - timedelta(hours=9), weekday=6, hour=1, zone=NEW_YORK) == first
+    schedule = Schedule(weekday=6, hour=1, zone=NEW_YORK.key)
+    assert slot_at_or_after(first - timedelta(hours=9), schedule) == first
     # asked in between, the repeated hour is over: it is next week's
-    assert slot_at_or_after(second, weekday=6, hour=1, zone=NEW_YORK) > second + timedelta(days=6)
+    assert slot_at_or_after(second, schedule) > second + timedelta(days=6)
 
 
 ZONES = [
@@ -119,7 +130,7 @@ def test_consecutive_weeks_are_due_in_order_each_within_eight_days_of_settling(
     )
     due = due_at(schedule, this)
     assert due <= due_at(schedule, following)
-    assert timedelta(0) <= due - schedules.settles_at(this) <= timedelta(days=7, hours=1)
+    assert timedelta(0) <= due - settles_at(this) <= timedelta(days=7, hours=1)
     local = due.astimezone(ZoneInfo(zone))
     assert local.weekday() == weekday
     assert local.hour - hour in (0, 1)  # 1 where the hour is skipped
@@ -262,18 +273,33 @@ def test_each_recipient_gets_what_they_may_see_or_nothing(cast: Cast, storage: o
     }
 
 
-def test_numbers_that_come_in_late_are_waited_for(cast: Cast, storage: object) -> None:
-    schedule = made(cast, recipients=[cast.alice.pk])
+def test_numbers_that_come_in_late_are_waited_for(cast: Cast) -> None:
+    schedule = made(cast)
     Schedule.objects.update(active_from=at(2026, 2, 5))
-    make_runs(at(2026, 2, 11, 9))  # nothing is published for that week
-    bundle = Bundle.objects.get(run__schedule=schedule)
-    assert not build(bundle.pk)
-    bundle.refresh_from_db()
-    assert (bundle.state, bundle.failure) == ("queued", "nothing")
-    Bundle.objects.update(made_at=timezone.now() - timedelta(days=2), due_at=timezone.now())
-    assert not build(bundle.pk)
-    bundle.refresh_from_db()
-    assert (bundle.state, bundle.failure) == ("failed", "nothing")
+    assert make_runs(at(2026, 2, 11, 9)) == 1  # nothing is published for that week
+    run = schedule.runs.get()
+    assert run.held_until == at(2026, 2, 12, 9)
+    publish_days(cast.film, date(2026, 2, 1), date(2026, 2, 8))
+    make_runs(at(2026, 2, 11, 10))
+    assert not run.bundles.exists()  # its Sunday is missing yet
+    publish_days(cast.film, date(2026, 2, 8), date(2026, 2, 9))
+    assert make_runs(at(2026, 2, 11, 11)) == 0
+    run.refresh_from_db()
+    assert (run.held_until, run.delayed) == (None, True)
+    assert run.bundles.count() == 2
+    make_runs(at(2026, 2, 11, 12))
+    assert run.bundles.count() == 2
+
+
+def test_at_the_deadline_it_goes_out_with_what_there_is(cast: Cast) -> None:
+    schedule = made(cast, deadline_hours=6)
+    Schedule.objects.update(active_from=at(2026, 2, 5))
+    make_runs(at(2026, 2, 11, 9))
+    make_runs(at(2026, 2, 11, 14))
+    assert not Bundle.objects.exists()
+    make_runs(at(2026, 2, 11, 15))
+    run = schedule.runs.get()
+    assert (run.held_until, run.delayed, run.bundles.count()) == (None, True, 2)
 
 
 @pytest.mark.django_db(transaction=True)

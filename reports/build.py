@@ -50,8 +50,6 @@ log = logging.getLogger(__name__)
 TRIES_WITHIN = timedelta(hours=6)
 TRIES_OF_A_FAULT = 3
 """What fails as itself, not for the database's or the disk's sake, fails again: then it is over."""
-NUMBERS_WITHIN = timedelta(days=2)
-"""How long a scheduled bundle waits for a week whose numbers come in late."""
 
 Failure = Job.Failure
 Answers = dict[int, dict[str, Result]]
@@ -208,6 +206,7 @@ def _report(plan: _Plan, answers: Answers, before: Answers) -> Report:
         formats=tuple(bundle.formats),
         paper=bundle.paper,
         changes=tuple(_restated(change, slugs) for change in plan.restated),
+        delayed=bundle.run is not None and bundle.run.delayed,
     )
 
 
@@ -289,23 +288,10 @@ def _deliver(claim: Claim, plan: _Plan, report: Report, made: Made, stored: stor
 
 
 def _fail(claim: Claim, failed: Failed) -> None:
-    """End the bundle with its reason; a scheduled one waits for numbers that come in late."""
+    """End the bundle with its reason."""
     log.info("bundle %s: %s", claim.id, failed.problem)
     with _own_transaction():
-        is_scheduled = Bundle.objects.filter(pk=claim.id, run__isnull=False).exists()
-        waits = (
-            failed.failure == Failure.NOTHING
-            and is_scheduled
-            and jobs.retry(
-                claim,
-                failure=Failure.NOTHING,
-                problem=failed.problem,
-                after=timedelta(hours=1),
-                within=NUMBERS_WITHIN,
-            )
-        )
-        if not waits:
-            jobs.finish(claim, Job.State.FAILED, failed.failure, failed.problem)
+        jobs.finish(claim, Job.State.FAILED, failed.failure, failed.problem)
         Bundle.objects.filter(pk=claim.id).update(step="", progress=0)
 
 
@@ -335,7 +321,7 @@ def _say(claim: Claim, step: str, progress: int) -> None:
 
 def _load(claim: Claim) -> Bundle:
     return Bundle.objects.select_related(
-        "partner", "recipient", "recipient__user", "recipient__partner"
+        "partner", "recipient", "recipient__user", "recipient__partner", "run"
     ).get(pk=claim.id)
 
 

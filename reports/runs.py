@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from engagement.query import releases
 from engagement.roles import WORKER, acting_as
@@ -28,6 +28,7 @@ from reports.cadence import (
     Period,
     due_at,
     settled_periods,
+    settles_at,
     slot_at_or_after,
 )
 from reports.models import Bundle, Run, Schedule
@@ -36,7 +37,8 @@ from reports.plan import EXIT, ORDERING
 log = logging.getLogger(__name__)
 
 LATE_AFTER = timedelta(hours=1)
-"""A beat that finds a run due for longer marks it late; held back for longer, it is delayed."""
+"""What goes out longer after it was due is marked late; what goes out without some numbers of its
+days is marked delayed."""
 
 ASKED = "now:"
 """How the key of a run begins that somebody asked for."""
@@ -45,7 +47,7 @@ _INSERT_RUN = """
 INSERT INTO reports_run (id, schedule_id, partner_id, period, from_day, until, due_at, late,
     delayed, skipped, held_until, asked_by_id)
 VALUES (%(id)s, %(schedule)s, %(partner)s, %(period)s, %(since)s, %(until)s, %(due)s, %(late)s,
-    false, %(skipped)s, %(held_until)s, %(asked_by)s)
+    %(delayed)s, %(skipped)s, %(held_until)s, %(asked_by)s)
 ON CONFLICT (schedule_id, period) DO NOTHING
 """
 
@@ -58,6 +60,10 @@ WHERE kind = 'segments' AND state = 'done' AND day >= %(since)s AND day < %(unti
 """
 _FIRST_PUBLISHED = """
 SELECT min(day) FROM engagement_release WHERE kind = 'segments' AND state = 'done'
+"""
+# What settles with a day (pieces, weeks, series) is published by the first ingest that ends after.
+_SETTLED_BY_AN_INGEST = """
+SELECT EXISTS (SELECT FROM engagement_ingest WHERE finished_at >= %(settles_at)s)
 """
 _NEWEST_PUBLISHED = """
 SELECT day, min(done_at)
@@ -109,7 +115,9 @@ def run_now(schedule: Schedule, by: Membership) -> Run | None:
 
 
 def is_complete(window: Window) -> bool:
-    """Whether every day of it, from the first that was ever published, has been published."""
+    """Whether all of it has been published: every day, from the first that ever was, and what is
+    published only once they have settled.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_FIRST_PUBLISHED)
         first: date | None = cursor.fetchone()[0]
@@ -120,7 +128,9 @@ def is_complete(window: Window) -> bool:
             return True  # before there was anything
         cursor.execute(_PUBLISHED, {"since": since, "until": window.until})
         days: int = cursor.fetchone()[0]
-    return days == (window.until - since).days
+        cursor.execute(_SETTLED_BY_AN_INGEST, {"settles_at": settles_at(window)})
+        is_settled: bool = cursor.fetchone()[0]
+    return is_settled and days == (window.until - since).days
 
 
 def active() -> QuerySet[Schedule]:
@@ -153,7 +163,7 @@ def _make_runs_of(schedule_id: UUID, now: datetime) -> int:
         for period, due in _due(schedule, newest, now):
             if newest is not None and period.window.until <= newest.until:
                 continue  # a slot or a cadence chosen since must not bring again what was told
-            if schedule.active_from <= due <= now and _make_run(schedule, period, due, newest, now):
+            if schedule.active_from <= due <= now and _make_run(schedule, period, due, now):
                 made += 1
     return made
 
@@ -175,7 +185,7 @@ def _due(
 def _released(
     schedule: Schedule, newest: Run | None, now: datetime
 ) -> Iterable[tuple[Period, datetime]]:
-    """The settled days that were published since the last run: due at the first slot after.
+    """The settled days that were published since the last run: due at the first slot after both.
 
     The first run begins with the last week of what is published.
     """
@@ -189,19 +199,26 @@ def _released(
     since = newest.until if newest else until - timedelta(days=7)
     if since >= until:
         return []
-    due = slot_at_or_after(max(published_at, schedule.active_from), schedule)
-    return [(Period(f"release:{until}", Window(since, until)), due)]
+    window = Window(since, until)
+    due = slot_at_or_after(max(published_at, settles_at(window), schedule.active_from), schedule)
+    return [(Period(f"release:{until}", window), due)]
 
 
-def _make_run(
-    schedule: Schedule, period: Period, due: datetime, newest: Run | None, now: datetime
-) -> bool:
+def _make_run(schedule: Schedule, period: Period, due: datetime, now: datetime) -> bool:
     """One run, and its bundles where it need not wait; False where the period has one."""
-    if schedule.skip_unchanged and newest is not None and not _changed(schedule, newest):
+    if schedule.skip_unchanged and not _changed(schedule):
         return _insert(schedule, period, due=due, now=now, skipped=True) is not None
     deadline = due + timedelta(hours=schedule.deadline_hours)
-    waits = now < deadline and not is_complete(period.window)
-    run_id = _insert(schedule, period, due=due, now=now, held_until=deadline if waits else None)
+    lacks = not is_complete(period.window)
+    waits = lacks and now < deadline
+    run_id = _insert(
+        schedule,
+        period,
+        due=due,
+        now=now,
+        held_until=deadline if waits else None,
+        delayed=lacks and not waits,
+    )
     if run_id is None:
         return False
     if not waits:
@@ -214,20 +231,12 @@ def _let_go(schedule: Schedule, now: datetime) -> None:
     for run in schedule.runs.filter(held_until__isnull=False, bundles__isnull=True, skipped=False):
         window = Window(run.from_day, run.until)
         assert run.held_until is not None
-        if now < run.held_until and not is_complete(window):
+        lacks = not is_complete(window)
+        if lacks and now < run.held_until:
             continue
-        is_delayed = now - run.due_at > LATE_AFTER
-        if _is_held_no_more(run, is_delayed=is_delayed):
-            _queue(schedule, run.pk, window)
-
-
-def _is_held_no_more(run: Run, *, is_delayed: bool) -> bool:
-    """Whether this call is the one that lets it go."""
-    return bool(
-        Run.objects.filter(pk=run.pk, held_until__isnull=False).update(
-            held_until=None, delayed=F("delayed") if not is_delayed else True
-        )
-    )
+        run.late, run.delayed, run.held_until = now - run.due_at > LATE_AFTER, lacks, None
+        run.save(update_fields=["late", "delayed", "held_until"])
+        _queue(schedule, run.pk, window)
 
 
 def _insert(
@@ -237,6 +246,7 @@ def _insert(
     due: datetime,
     now: datetime,
     held_until: datetime | None = None,
+    delayed: bool = False,
     skipped: bool = False,
     asked_by: Membership | None = None,
 ) -> UUID | None:
@@ -254,6 +264,7 @@ def _insert(
                 "until": period.window.until,
                 "due": due,
                 "late": now - due > LATE_AFTER,
+                "delayed": delayed,
                 "skipped": skipped,
                 "held_until": held_until,
                 "asked_by": asked_by.pk if asked_by else None,
@@ -267,9 +278,7 @@ def _queue(schedule: Schedule, run_id: UUID, window: Window) -> None:
 
     What each may see is worked out when it is built; one who may see nothing gets nothing.
     """
-    for recipient in schedule.recipients.filter(
-        partner_id=schedule.partner_id, user__is_active=True
-    ):
+    for recipient in _receiving(schedule):
         bundle = Bundle.objects.create(
             partner_id=schedule.partner_id,
             run_id=run_id,
@@ -284,8 +293,25 @@ def _queue(schedule: Schedule, run_id: UUID, window: Window) -> None:
         jobs.ring(Bundle, bundle.pk)
 
 
-def _changed(schedule: Schedule, since: Run) -> bool:
-    """Whether anything behind the schedule's titles was published after that run was made."""
-    owner = Membership.objects.select_related("user", "partner").get(pk=schedule.owner_id)
-    scope = scope_for(owner, EXIT, schedule.titles, delivered=True)
-    return any(release["done_at"] > since.made_at for release in releases(scope))  # type: ignore[operator]
+def _receiving(schedule: Schedule) -> QuerySet[Membership]:
+    return schedule.recipients.filter(partner_id=schedule.partner_id, user__is_active=True)
+
+
+def _changed(schedule: Schedule) -> bool:
+    """Whether any recipient would get what the last bundle sent to them did not hold: something was
+    published or granted since, or there is none.
+    """
+    return any(_changed_for(schedule, recipient) for recipient in _receiving(schedule))
+
+
+def _changed_for(schedule: Schedule, recipient: Membership) -> bool:
+    last = Bundle.objects.filter(
+        run__schedule=schedule, recipient=recipient, state=Bundle.State.DONE
+    ).order_by("-made_at").first()  # fmt: skip
+    if last is None:
+        return True
+    scope = scope_for(recipient, EXIT, schedule.titles, delivered=True)
+    told = {(entry["title_id"], f) for entry in last.scope for f in entry["family"].split("|")}
+    may = {(title_id, f) for title_id in scope.titles() for f in scope.families(title_id)}
+    done = (release["done_at"] for release in releases(scope))
+    return bool(may - told) or any(isinstance(at, datetime) and at > last.made_at for at in done)

@@ -24,7 +24,7 @@ from partners.models import Membership, User, with_people
 from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Run, Schedule
 from reports.plan import EXIT, ORDERING
 from reports.render import wording
-from reports.runs import run_now
+from reports.runs import database_now, run_now
 
 MOST_RECIPIENTS = 50
 MOST_HOURS = 240
@@ -133,9 +133,13 @@ def edit(
     schedule = _locked(membership, schedule_id)
     fields = _checked(membership, wish, had=schedule.titles or ())
     members = _recipients(membership, wish["recipients"])
+    if fields.get("cadence", schedule.cadence) != schedule.cadence:
+        # from the next one on: what the other cadence would have brought by now is not made good
+        fields["active_from"] = database_now()
     for field, value in fields.items():
         setattr(schedule, field, value)
     schedule.save(update_fields=list(fields))
+    fields.pop("active_from", None)
     schedule.recipients.set(members)
     _record("schedule.changed", membership, schedule, request, recipients=len(members), **fields)
     return schedule
@@ -166,6 +170,7 @@ def pause(
     if schedule.paused_at is None:
         schedule.paused_at = timezone.now()
         schedule.save(update_fields=["paused_at"])
+        schedule.runs.update(held_until=None)  # what waits for numbers is given up
         _record("schedule.paused", membership, schedule, request)
     return schedule
 

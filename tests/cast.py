@@ -28,6 +28,7 @@ from engagement.models import (
     FanSet,
     FanSetVersion,
     GeographyFact,
+    Ingest,
     Release,
     RetentionFact,
     RewatchFact,
@@ -44,6 +45,7 @@ from partners.models import Grant, Holding, Membership, Partner, User
 DAY = date(2026, 1, 1)
 DAYS = 10
 SECONDS = 120
+SETTLING = timedelta(days=3)
 FIRST_TITLE = 1_000_001
 """The cast's titles have the same ids in every test, beyond those that a test gets by itself."""
 CANARY = 7_654_321
@@ -204,7 +206,10 @@ def _publish(cast: Cast) -> None:
 
 
 def publish_days(title: Title, since: date, until: date) -> None:
-    """Releases of viewing for each day in between, as of a platform whose logs came in."""
+    """Releases of viewing for each day in between, as of a platform whose logs came in, and an
+    ingest after all of them had settled.
+    """
+    Ingest.objects.create(finished_at=datetime.combine(until, datetime.min.time(), UTC) + SETTLING)
     Release.objects.bulk_create(
         Release(
             kind="segments",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from partners.models import Membership
 from reports.build import build
 from reports.models import Bundle, Delivery, Schedule
-from reports.schedules import make_runs
+from reports.runs import make_runs
 
 WEDNESDAY = datetime(2026, 1, 14, 9, tzinfo=ZoneInfo("Asia/Shanghai"))
 """The week from 5 January is due then; the cast's numbers lie in it."""

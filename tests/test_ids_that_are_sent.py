@@ -252,7 +252,9 @@ def test_case_17_a_child_of_others_that_was_tied_all_the_same_gets_nothing(cast:
     with pytest.raises(DatabaseError), acting_as(PARTNER, partner_id=cast.aurora.pk):
         Schedule.recipients.through.objects.create(schedule=own, membership=cast.bob)
     Schedule.recipients.through.objects.create(schedule=own, membership=cast.bob)  # as the owner
-    Schedule.objects.filter(pk=own.pk).update(active_from=datetime(2026, 1, 8, tzinfo=UTC))
+    Schedule.objects.filter(pk=own.pk).update(
+        active_from=datetime(2026, 1, 8, tzinfo=UTC), deadline_hours=0
+    )
     Schedule.objects.filter(pk=theirs.pk).update(paused_at=datetime(2026, 1, 8, tzinfo=UTC))
     assert runs.make_runs(datetime(2026, 1, 14, 2, tzinfo=UTC)) == 1
     assert [b.recipient for b in Bundle.objects.all()] == [cast.alice]

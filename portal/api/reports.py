@@ -18,7 +18,7 @@ from engagement.models import Title
 from engagement.scope import Refused, Window
 from partners.models import Membership
 from portal.api.errors import BadParameter, ExportNotGranted
-from portal.api.serializers import BundleAsked, BundleList, BundleShape, ScheduleList
+from portal.api.serializers import BundleAsked, BundleList, BundleShape, RunShape, ScheduleList
 from portal.api.views import PartnerView
 from portal.files import bundle_response
 from portal.reads import list_read
@@ -27,7 +27,7 @@ from reports.cadence import next_due
 from reports.downloads import bundle_for, bundles_of, is_downloadable
 from reports.models import Bundle, Schedule
 from reports.plan import CannotAsk, ask_bundle, cancel_bundle
-from reports.schedules import schedules_of
+from reports.schedules import NotValid, schedules_of, send_now
 
 
 class Bundles(PartnerView):
@@ -134,6 +134,25 @@ class Schedules(PartnerView):
         schedules = schedules_of(membership)
         list_read(request._request, membership, "schedules")
         return Response({"schedules": [schedule_json(s) for s in schedules]})
+
+
+class RunNow(PartnerView):
+    @extend_schema(
+        operation_id="schedules_run_now",
+        request=None,
+        responses={202: RunShape},
+        summary="Send the last settled period of a schedule at once",
+    )
+    def post(self, request: Request, partner: str, id: UUID) -> Response:
+        membership = self.membership(request)
+        if not _may_ask(membership):
+            raise ExportNotGranted
+        try:
+            run = send_now(membership=membership, schedule_id=id, request=request._request)
+        except NotValid as problem:
+            raise BadParameter(problem.message) from None
+        told = {"id": run.pk, "period": run.period, "from": run.from_day, "until": run.until}
+        return Response(told, status=status.HTTP_202_ACCEPTED)
 
 
 def _may_ask(membership: Membership) -> bool:

@@ -164,3 +164,10 @@ class ScheduleShape(serializers.Serializer[Any]):
 
 class ScheduleList(serializers.Serializer[Any]):
     schedules = ScheduleShape(many=True)
+
+
+class RunShape(Period):
+    """A report sent at once: its bundles are among those of its recipients."""
+
+    id = serializers.UUIDField()
+    period = serializers.CharField()

@@ -24,6 +24,11 @@ urlpatterns = [
         name="bundle-file",
     ),
     path("p/<slug:partner>/schedules/", reports.Schedules.as_view(), name="schedules"),
+    path(
+        "p/<slug:partner>/schedules/<uuid:id>/run-now/",
+        reports.RunNow.as_view(),
+        name="schedule-run-now",
+    ),
     path("p/<slug:partner>/activity/", activity.Activity.as_view(), name="activity"),
     re_path(r"", lambda request: not_found(request, Exception()), name="nothing"),
 ]

@@ -172,6 +172,7 @@ def _manifest(
             "from": report.window.since.isoformat(),
             "until": report.window.until.isoformat(),
         },
+        "delayed": report.delayed,
         "data_through": report.data_through.isoformat() if report.data_through else None,
         "releases": list(report.releases),
         "metric_versions": dict.fromkeys(families, METRIC_VERSION),

@@ -102,6 +102,7 @@ class Report:
     formats: tuple[str, ...] = ()  # beside the CSVs: any of FORMATS
     paper: str = "a4"  # one of PAPERS
     changes: tuple[Restated, ...] = ()
+    delayed: bool = False  # some numbers had not come in by its deadline
 
     @property
     def as_of(self) -> datetime:

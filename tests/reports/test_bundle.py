@@ -53,7 +53,8 @@ def test_the_manifest_names_the_hash_of_every_other_file(chinese: Bundle) -> Non
     }
     assert set(manifest) == {
         "bundle", "portal", "partner", "recipient", "language", "sample", "created", "scope",
-        "window", "data_through", "releases", "metric_versions", "titles", "formulas", "files",
+        "window", "delayed", "data_through", "releases", "metric_versions", "titles", "formulas",
+        "files",
     }  # fmt: skip
     assert manifest["window"] == {"from": "2024-10-24", "until": "2024-11-21"}
     assert manifest["metric_versions"] == dict.fromkeys(

@@ -16,7 +16,7 @@ from reports import jobs, notices
 from reports.deliver import send
 from reports.models import Bundle, Notice, Run
 from reports.resending import resend_for
-from reports.schedules import make_runs
+from reports.runs import make_runs
 from tests.background import Mailbox
 from tests.cast import Cast
 from tests.files import without_rendering

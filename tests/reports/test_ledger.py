@@ -18,7 +18,7 @@ from reports.deliver import send
 from reports.ledger import Line, State, lines_of
 from reports.models import Bundle, Delivery, Run
 from reports.resending import CannotResend, resend, resend_for
-from reports.schedules import make_runs
+from reports.runs import make_runs
 from tests.background import Mailbox
 from tests.cast import Cast
 from tests.conftest import SignedIn

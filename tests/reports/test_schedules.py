@@ -273,35 +273,6 @@ def test_each_recipient_gets_what_they_may_see_or_nothing(cast: Cast, storage: o
     }
 
 
-def test_numbers_that_come_in_late_are_waited_for(cast: Cast) -> None:
-    schedule = made(cast)
-    Schedule.objects.update(active_from=at(2026, 2, 5))
-    assert make_runs(at(2026, 2, 11, 9)) == 1  # nothing is published for that week
-    run = schedule.runs.get()
-    assert run.held_until == at(2026, 2, 12, 9)
-    publish_days(cast.film, date(2026, 2, 1), date(2026, 2, 8))
-    make_runs(at(2026, 2, 11, 10))
-    assert not run.bundles.exists()  # its Sunday is missing yet
-    publish_days(cast.film, date(2026, 2, 8), date(2026, 2, 9))
-    assert make_runs(at(2026, 2, 11, 11)) == 0
-    run.refresh_from_db()
-    assert (run.held_until, run.delayed) == (None, True)
-    assert run.bundles.count() == 2
-    make_runs(at(2026, 2, 11, 12))
-    assert run.bundles.count() == 2
-
-
-def test_at_the_deadline_it_goes_out_with_what_there_is(cast: Cast) -> None:
-    schedule = made(cast, deadline_hours=6)
-    Schedule.objects.update(active_from=at(2026, 2, 5))
-    make_runs(at(2026, 2, 11, 9))
-    make_runs(at(2026, 2, 11, 14))
-    assert not Bundle.objects.exists()
-    make_runs(at(2026, 2, 11, 15))
-    run = schedule.runs.get()
-    assert (run.held_until, run.delayed, run.bundles.count()) == (None, True, 2)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_many_beats_at_once_make_one_run() -> None:
     """Fault 10."""

@@ -146,6 +146,8 @@ def test_case_16_a_bundle_and_a_credential_are_not_changed_once_they_are_made(
     program = Client(headers={"authorization": f"Bearer {token}"})
     for client in (alice, program):
         for path in (f"{API}bundles/{bundle.pk}/", f"{API}schedules/", f"{API}titles/film/"):
+            if method == "delete" and path.startswith(f"{API}bundles/"):
+                continue  # so it is cancelled, whatever is sent along
             answer = getattr(client, method)(
                 path, json.dumps(moved), content_type="application/json"
             )

@@ -43,6 +43,7 @@ from reports import deliver, jobs, schedules
 from reports.models import Bundle, Delivery, Job
 from reports.plan import ask_bundle
 from tests.cast import CANARY, Cast
+from tests.reports import film
 from tests.walls import WHOLE
 
 
@@ -144,7 +145,8 @@ def said(cast: Cast) -> dict[str, Any]:
         "terms": Terms.of(grant), "which": models.Q(), "names": ["x"], "id": uuid4(),
         "ways": ["password"], "what": "x", "proposed": grant, "token": "x",
         "code": "123456", "to": cast.bob,
-        "outcome": "failed", "job": delivery,
+        "outcome": "failed", "job": delivery, "report": film.REPORT, "under": scope,
+        "recipient": cast.bob, "check": lambda: None,
         "wish": {"name": "x", "titles": None, "weekday": 1, "hour": 1, "zone": "Asia/Shanghai",
                  "language": "en", "recipients": [cast.bob.pk]},
         "of its own": {
@@ -245,6 +247,8 @@ NOBODYS = {
     # functions that ask the database for nothing of a partner's, under whatever role
     "partners.anchor.lines": "reads the anchor's file, of hashes",
     "partners.anchor.last": "reads the anchor's file, of hashes",
+    "reports.ledger.line_of": "words about the bundle and the mail that it was given",
+    "reports.runs.database_now": "the database's clock",
     "reports.links.to_bundle": "signs the address of a bundle's page, which asks for sign-in",
     "partners.sessions.end_other_sessions": "asks the request which session is kept",
 }

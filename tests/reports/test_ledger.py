@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from engagement.scope import Refused
 from partners import grants
@@ -166,7 +166,7 @@ def test_p15_the_rights_are_looked_at_anew(cast: Cast, mailbox: Mailbox) -> None
     grants.revoke(cast.grants["film"], by=cast.sam)
     assert not send(delivery.pk)
     assert state_of(delivery) == ("cancelled", "refused", 1)
-    with pytest.raises(CannotResend, match="not granted"):
+    with translation.override("en"), pytest.raises(CannotResend, match="not granted"):
         resend_for(cast.alice, delivery.bundle_id)
     cast.grant(cast.aurora, cast.film)
     resend_for(cast.alice, delivery.bundle_id)

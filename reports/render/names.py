@@ -50,8 +50,13 @@ def _chosen(pair: tuple[str, str], language: str) -> str:
 
 
 def region(code: str, language: str) -> str:
-    """CN-GD, CN-east (an area), CN-east-rest (what is left of it), rest, unknown, *."""
-    fixed = {"*": _("all regions"), "rest": _("other regions"), "unknown": _("unknown region")}
+    """CN-GD, CN-east (an area), CN-east-rest (what is left of it), rest, other, unknown, *."""
+    fixed = {
+        "*": _("all regions"),
+        "rest": _("other regions"),
+        "other": _("other territories"),
+        "unknown": _("unknown region"),
+    }
     if code in fixed:
         return fixed[code]
     country, _dash, rest = code.partition("-")

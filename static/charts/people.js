@@ -17,7 +17,7 @@
   var WORDS = {
     "zh-hans": {
       viewers: "观看人数", finishers: "完播人数", finished: "完播", female: "女性", male: "男性",
-      unknown: "未知", all: "全部", allAges: "全部年龄", everywhere: "全部地区", other: "其他地区",
+      unknown: "未知", all: "全部", allAges: "全部年龄", everywhere: "全部地区", other: "其他国家/地区",
       and: "、", mergedWith: "及未知", ofRuntime: "片长", came: "到达该处的观看人数占比",
       others: "其余各组", uncertain: function (n) { return n + " 组误差过大，不予显示"; },
       alone: function (n) { return n + " 组"; }, hidden: "未显示",

@@ -37,13 +37,13 @@
     "zh-hans": {
       share: "颜色越深，占观看人数越多", merged: "与其他省份合计", absent: "无单独数字",
       largest: "人数最多的省份", rest: "合计与其他", restOf: "其他", unknown: "未知",
-      everywhere: "全部", restAll: "其余合计", viewers: "观看人数", finished: "完播",
+      everywhere: "全部", restAll: "其余地区", viewers: "观看人数", finished: "完播",
       more: function (n) { return "另外 " + n + " 个"; },
     },
     en: {
       share: "the darker, the more viewers", merged: "counted with others",
       absent: "no number of its own", largest: "Largest provinces", rest: "Merged and elsewhere",
-      restOf: "others", unknown: "Unknown", everywhere: "All", restAll: "The rest together",
+      restOf: "others", unknown: "Unknown", everywhere: "All", restAll: "Other regions",
       viewers: "Viewers", finished: "finished",
       more: function (n) { return n + " more"; },
     },

@@ -16,9 +16,11 @@ def holders() -> Holders:
             ).values_list("title_id", "partner_id", "territories", "from_day", "until")
         ),
         consented=tuple(
-            Consented(title, given_to, since, until)
-            for title, given_to, since, until in Consent.objects.filter(approved_by__isnull=False)
+            Consented(title, partner, given_to, since, until)
+            for title, partner, given_to, since, until in Consent.objects.filter(
+                approved_by__isnull=False
+            )
             .order_by("pk")
-            .values_list("title_id", "given_to_id", "from_day", "until")
+            .values_list("title_id", "partner_id", "given_to_id", "from_day", "until")
         ),
     )

@@ -95,8 +95,8 @@ def made_for(
     """Who reads a title's row of a fan set, and on what ground. None: everyone granted the title.
 
     `title_ids` are the title, or a series and its children. A partner of the title reads it where
-    all other titles of the set are its own, or by consents given to it; everyone does where the
-    set pools five partners' titles, none dominant. Empty: the row is not made.
+    all other titles of the set are its own, or by consents given to it by everyone who holds them;
+    everyone does where the set pools five partners' titles, none dominant. Empty: no row is made.
     """
     own = set(title_ids)
     others = {t for t in fans.by_title if t not in own}
@@ -108,21 +108,28 @@ def made_for(
         foreign = {t for t in others if partner not in holding[t]}
         if not foreign:
             found[partner] = OWN
-        elif foreign <= _consented(holders, partner, window):
+        elif all(_is_consented(holding[t], holders, t, partner, window) for t in foreign):
             found[partner] = CONSENTED
     if none_dominant(_pooled(fans, holding)):
         found[None] = POOLED
     return found
 
 
-def _consented(holders: Holders, partner: UUID, window: Window) -> set[int]:
-    return {
-        c.title_id
+def _is_consented(
+    holding: frozenset[UUID], holders: Holders, title: int, given_to: UUID, window: Window
+) -> bool:
+    """Whether all who hold the title let it be counted over the whole window.
+
+    A consent of one who holds it no more says nothing for who holds it now.
+    """
+    givers = {
+        c.partner_id
         for c in holders.consented
-        if c.given_to == partner
+        if (c.title_id, c.given_to) == (title, given_to)
         and c.since <= window.since
         and (c.until is None or window.until <= c.until)
     }
+    return bool(holding) and holding <= givers
 
 
 def _pooled(fans: Fans, holding: Mapping[int, frozenset[UUID]]) -> dict[UUID, int]:

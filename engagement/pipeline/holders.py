@@ -36,9 +36,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Consented:
-    """A title's partner lets `given_to` build fan sets from it, from a day on."""
+    """`partner_id`, who holds a title, lets `given_to` build fan sets from it, from a day on."""
 
     title_id: int
+    partner_id: UUID
     given_to: UUID
     since: date
     until: date | None = None

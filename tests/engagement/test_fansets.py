@@ -62,15 +62,30 @@ def test_one_foreign_title_needs_that_partners_consent() -> None:
     fans = Fans({1: people(1), 2: people(2)})
     pairs = ((1, A), (2, B), (9, A))
     assert made_for([9], fans, holders(*pairs), WEEK) == {}
-    given = Consented(2, A, WEEK.since)
+    given = Consented(2, B, A, WEEK.since)
     assert made_for([9], fans, holders(*pairs, consents=(given,)), WEEK) == {A: CONSENTED}
     for refused in (
-        Consented(2, C, WEEK.since),  # to somebody else
-        Consented(2, A, WEEK.since + timedelta(days=1)),  # from the second day on
-        Consented(2, A, WEEK.since - timedelta(days=9), WEEK.until - timedelta(days=1)),
-        Consented(1, A, WEEK.since),  # of another title
+        Consented(2, B, C, WEEK.since),  # to somebody else
+        Consented(2, B, A, WEEK.since + timedelta(days=1)),  # from the second day on
+        Consented(2, B, A, WEEK.since - timedelta(days=9), WEEK.until - timedelta(days=1)),
+        Consented(1, B, A, WEEK.since),  # of another title
+        Consented(2, D, A, WEEK.since),  # from one who does not hold it
     ):
         assert made_for([9], fans, holders(*pairs, consents=(refused,)), WEEK) == {}
+
+
+def test_everyone_who_holds_a_title_consents_or_nobody_has() -> None:
+    """Also after it went from one to another: the old one's consent is not the new one's."""
+    fans = Fans({1: people(1), 2: people(2)})
+    mine, of_b, of_c = ((1, A), (9, A)), (2, B), (2, C)
+    by_b, by_c = Consented(2, B, A, WEEK.since), Consented(2, C, A, WEEK.since)
+    for pairs, consents, made in (
+        ((*mine, of_b, of_c), (by_b,), {}),
+        ((*mine, of_b, of_c), (by_b, by_c), {A: CONSENTED}),
+        ((*mine, of_c), (by_b,), {}),
+        (mine, (by_b,), {}),  # nobody's any more
+    ):
+        assert made_for([9], fans, holders(*pairs, consents=consents), WEEK) == made
 
 
 def test_five_partners_none_dominant_make_a_row_for_everyone() -> None:

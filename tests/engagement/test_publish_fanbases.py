@@ -111,7 +111,7 @@ def test_a_foreign_title_makes_rows_by_consent_only(folder: Path) -> None:
     land(folder, "segments.2.csv", [
         row.replace("2024-09-02", "2024-09-09").replace("-", "+", 1) for row in rows
     ], SEGMENTS)  # fmt: skip
-    given = Holders(held.held, (Consented(pk("book"), A, WEEK.until),))
+    given = Holders(held.held, (Consented(pk("book"), B, A, WEEK.until),))
     run_ingest([folder], Options(), holders=given)
     [whole] = FanbaseFact.objects.filter(title__key="film", territory="*")
     assert (whole.partner_id, whole.from_day) == (A, WEEK.until)

@@ -33,6 +33,6 @@ def test_the_publisher_reads_whose_a_title_is(cast: Cast) -> None:
     assert found.territories(cast.shared.pk, JUNE) == {"CN"}
     assert found.territories(cast.film.pk, JUNE) == {"CN"}  # `*` stands for the home market
     assert found.titles(cast.borealis.pk, JUNE) == {cast.foreign.pk}
-    assert [(c.title_id, c.given_to) for c in found.consented] == [
-        (cast.foreign.pk, cast.aurora.pk)
+    assert [(c.title_id, c.partner_id, c.given_to) for c in found.consented] == [
+        (cast.foreign.pk, cast.borealis.pk, cast.aurora.pk)
     ]

@@ -19,9 +19,10 @@ from django.utils.translation import gettext as _
 from engagement.families.registry import FAMILIES
 from engagement.measured import measured_families
 from engagement.models import Title
-from engagement.scope import Refused
+from engagement.scope import ALL, EVER, Refused, Window
 from partners import grants
 from partners.access import scope_for
+from partners.blocks import held_within
 from partners.models import AccessRequest, Grant, Holding, Membership, User, with_people
 from partners.request_states import move, record_request
 
@@ -157,25 +158,23 @@ def decline(
 
 @transaction.atomic
 def propose(asked: AccessRequest, *, by: User, request: HttpRequest | None = None) -> Grant:
-    """A proposal of what is asked, in the territories and days held. Raises RequestError.
+    """A proposal of what is asked, in the territories held today and the days that all of them are
+    held. Raises RequestError.
 
-    Its maker may change it before somebody else approves it.
+    What is held beside it for other days is a grant of its own. Its maker may change the proposal
+    before somebody else approves it.
     """
     asked = AccessRequest.objects.select_for_update().get(pk=asked.pk)
     if asked.state != State.WAITING:
         raise RequestError(_("Only a request that waits can be taken up."))
-    held = list(Holding.objects.filter(partner=asked.partner_id, title=asked.title_id))
-    if not held:
-        raise RequestError(_("The partner does not hold this title any more."))
-    starts, ends = [h.from_day for h in held], [h.until for h in held]
-    codes = {code for h in held for code in h.territories}
+    codes, window = _held_today(asked)
     grant = Grant.objects.create(
         partner=asked.partner,
         families=asked.families,
-        territories=["*"] if "*" in codes else sorted(codes),
+        territories=list(codes),
         exits=list(ASKED_EXITS),
-        data_from=None if None in starts else min(d for d in starts if d),
-        data_until=None if None in ends else max(d for d in ends if d),
+        data_from=None if window.since == EVER.since else window.since,
+        data_until=None if window.until == EVER.until else window.until,
         valid_from=timezone.now(),
         contract_reference=_("Request of %(day)s") % {"day": f"{asked.asked_at:%Y-%m-%d}"},
         made_by=by,
@@ -185,6 +184,26 @@ def propose(asked: AccessRequest, *, by: User, request: HttpRequest | None = Non
     asked.grant = grant
     move(asked, State.PROPOSED, by, request)
     return grant
+
+
+def _held_today(asked: AccessRequest) -> tuple[tuple[str, ...], Window]:
+    """Territories and days of one tuple that the holdings cover whole. Raises RequestError."""
+    holdings = Holding.objects.filter(partner=asked.partner_id, title=asked.title_id)
+    held = [(h.territories, h.from_day, h.until) for h in holdings]
+    named = {code for codes, _since, _until in held for code in codes}
+    today = timezone.localdate()
+    blocks = [
+        (codes, window)
+        for codes, window in held_within(held, named, EVER)
+        if window.since <= today < window.until
+    ]
+    if not blocks:
+        raise RequestError(_("The partner does not hold this title any more."))
+    everywhere = [(codes, window) for codes, window in blocks if ALL in codes]
+    codes = {code for held_in, _window in everywhere or blocks for code in held_in}
+    since = max(window.since for _codes, window in everywhere or blocks)
+    until = min(window.until for _codes, window in everywhere or blocks)
+    return tuple(sorted(codes)), Window(since, until)
 
 
 def _held(member: Membership) -> set[int]:

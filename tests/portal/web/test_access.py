@@ -91,6 +91,39 @@ def test_a_proposal_keeps_to_the_territories_and_days_held(cast: Cast, staff: St
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("held", "proposed"),
+    [
+        # CN once, SG later: CN's early days are not SG's
+        (
+            [(["CN"], "2026-01-01", None), (["SG"], "2026-02-01", "2030-01-01")],
+            (["CN", "SG"], "2026-02-01", "2030-01-01"),
+        ),
+        # everywhere once, CN since: not everywhere since
+        (
+            [(["*"], "2020-01-01", "2021-01-01"), (["CN"], "2021-01-01", None)],
+            (["CN"], "2020-01-01", "None"),
+        ),
+        ([(["*"], None, None), (["CN"], "2026-01-01", "2030-01-01")], (["*"], "None", "None")),
+        ([(["SG"], None, "2021-01-01"), (["CN"], "2026-01-01", None)],
+         (["CN"], "2026-01-01", "None")),
+    ],
+)  # fmt: skip
+def test_case_3_a_proposal_of_a_request_crosses_no_holdings(
+    cast: Cast, staff: Staff, held: list[tuple[Any, ...]], proposed: tuple[Any, ...]
+) -> None:
+    """Two holdings of other territories and days do not make one of all of them."""
+    request = asked(cast)
+    Holding.objects.filter(title=cast.hidden).delete()
+    for territories, since, until in held:
+        Holding.objects.create(
+            partner=cast.aurora, title=cast.hidden, territories=territories,
+            from_day=since, until=until,
+        )  # fmt: skip
+    grant = access_requests.propose(request, by=staff.mona)
+    assert (grant.territories, str(grant.data_from), str(grant.data_until)) == proposed
+
+
 def test_a_proposal_that_is_revoked_lets_the_request_wait_again(cast: Cast, staff: Staff) -> None:
     request = asked(cast)
     grants.revoke(access_requests.propose(request, by=staff.mona), by=staff.mona)

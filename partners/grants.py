@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
@@ -218,6 +218,7 @@ def approve(
     open, when the grant is not proposed, when what it replaces has ended, or when it has come to
     open something else than was seen.
     """
+    hold_holdings()
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
     if grant.state != Grant.State.PROPOSED:
         raise GrantError(_("Only a proposed grant can be approved."))
@@ -336,6 +337,18 @@ def reach_of_rows(entitlements: Iterable[Entitlement]) -> Reach:
         )
         for e in entitlements
     )
+
+
+def hold_holdings(*, alone: bool = False) -> None:
+    """Until the open transaction ends: who writes entitlements by holdings and parents waits for
+    who changes those (`alone`), and the other way round.
+
+    Taken before any row is locked, so that nobody waits in a circle. Without it one would read
+    what the other is about to take away, and leave it open.
+    """
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {lock}(hashtext('partners: what titles are open by'))")
 
 
 def close_titles(grant: UUID, slugs: Iterable[str]) -> None:

@@ -15,7 +15,15 @@ from django.utils.translation import gettext as _
 from engagement.models import Title
 from engagement.scope import ALL, Window
 from partners.audit import record
-from partners.grants import GrantError, Opening, Terms, in_order, opens, write_entitlements
+from partners.grants import (
+    GrantError,
+    Opening,
+    Terms,
+    hold_holdings,
+    in_order,
+    opens,
+    write_entitlements,
+)
 from partners.models import Entitlement, Grant, User
 
 
@@ -26,6 +34,7 @@ def narrow(grant: Grant, to: Terms, *, by: User, request: HttpRequest | None = N
     What waits for a second person, a holding recorded since, waits on. Raises GrantError as
     `checked` does.
     """
+    hold_holdings()
     grant = Grant.objects.select_for_update().get(pk=grant.pk)
     now, to = Terms.of(grant), checked(grant, to)
     rows = list(grant.entitlements.all())  # the database takes them away as the grant changes

@@ -18,7 +18,14 @@ from django.utils import timezone
 from engagement.models import Title
 from partners.audit import record
 from partners.blocks import between
-from partners.grants import opens, propose, reach, reach_of_rows, write_entitlements
+from partners.grants import (
+    hold_holdings,
+    opens,
+    propose,
+    reach,
+    reach_of_rows,
+    write_entitlements,
+)
 from partners.models import Grant, User
 from partners.narrowing import still_open
 
@@ -36,6 +43,7 @@ class Effect:
     waits: bool = False
 
 
+@transaction.atomic
 def refresh(
     titles: Iterable[int],
     *,
@@ -49,6 +57,7 @@ def refresh(
     seen and accepted what that opens of these titles. Else nothing opens: `by` proposes it.
     Returns who gained and lost what, and records it for each grant that did.
     """
+    hold_holdings(alone=True)
     ids = tuple(titles)
     effects: list[Effect] = []
     for pk in (
@@ -59,8 +68,7 @@ def refresh(
         .order_by("pk")
         .values_list("pk", flat=True)
     ):
-        with transaction.atomic():
-            effects += _refresh_one(pk, by, request, frozenset(ids if widens else ()))
+        effects += _refresh_one(pk, by, request, frozenset(ids if widens else ()))
     return effects
 
 

@@ -15,6 +15,7 @@ from engagement.models import Title, TitleChange
 from partners.audit import record
 from partners.blocks import Difference
 from partners.difference import of_trial, standing
+from partners.grants import hold_holdings
 from partners.models import User
 from partners.refreshing import Effect, refresh
 
@@ -73,6 +74,7 @@ def _decide(change: TitleChange, *, accepted: bool) -> TitleChange:
 
 
 def _apply(change: TitleChange, by: User | None, request: HttpRequest | None) -> list[Effect]:
+    hold_holdings(alone=True)
     title = Title.objects.select_for_update(of=("self",)).get(pk=change.title_id)
     touched = {title.pk, title.parent_id, change.parent_id} - {None}
     title.kind, title.parent_id = change.kind, change.parent_id

@@ -14,7 +14,6 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -99,23 +98,41 @@ def _may_invite(email: str, partner: Partner | None, by: User) -> None:
 
 def open_invitation(token: str) -> Invitation | None:
     """The invitation of a link that can still be used; None for any other link."""
-    return _open().filter(token_sha256=_hash(token)).first()
+    return _open(token_sha256=_hash(token))
 
 
-def _open() -> QuerySet[Invitation]:
-    """Those that can be used, by their link or without it.
+def _open(**which: object) -> Invitation | None:
+    """One that can be used, by its link or without it.
 
-    One ends with the right of whoever made it: staff, or an owner of the partner.
+    It ends with the right of whoever made it, and where it gives more than they have by now.
     """
-    owners = Membership.objects.filter(
-        user=OuterRef("made_by"), partner=OuterRef("partner"), role=Membership.Role.OWNER
-    )
-    return (
-        Invitation.objects.select_related("partner")
-        .filter(accepted_at__isnull=True, expires_at__gt=Now())
-        .filter(Q(made_by__is_staff=True) | Exists(owners), made_by__is_active=True)
+    found = (
+        Invitation.objects.select_related("partner", "made_by")
+        .filter(accepted_at__isnull=True, expires_at__gt=Now(), **which)
         .exclude(partner__suspended_at__isnull=False)
+        .first()
     )
+    return found if found is not None and _may_still_be(found) else None
+
+
+def _may_still_be(invitation: Invitation) -> bool:
+    by, partner = invitation.made_by, invitation.partner
+    if partner is None:
+        return hands_out_roles(by)
+    if not by.is_active:
+        return False
+    if by.is_staff and by.has_perm("partners.add_invitation"):
+        return by.limit_partners is None or partner.pk in by.limit_partners
+    owner = Membership.objects.filter(user=by, partner=partner, role=Membership.Role.OWNER).first()
+    return (
+        owner is not None
+        and _is_within(invitation.limit_titles, owner.limit_titles)
+        and _is_within(invitation.limit_families, owner.limit_families)
+    )
+
+
+def _is_within(given: Sequence[object] | None, own: Sequence[object] | None) -> bool:
+    return own is None or (given is not None and set(given) <= set(own))
 
 
 def login_of(invitation: Invitation) -> User | None:
@@ -172,8 +189,7 @@ def join(token: str, *, user: User, request: HttpRequest | None = None) -> User:
 def enter_invited(partner: Partner, user: User, *, request: HttpRequest | None = None) -> None:
     """Use the open invitation of the login's own address to the partner, without its link: the
     partner's own provider vouches for the address. Raises InvitationError."""
-    invitation = _open().filter(partner=partner, email__iexact=user.email).first()
-    _enter(_use_up(invitation), user, request)
+    _enter(_use_up(_open(partner=partner, email__iexact=user.email)), user, request)
 
 
 def _claim(token: str) -> Invitation:

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import transaction
 from django.db.models.functions import Now
 from django.test import Client
 
-from partners import members
+from partners import invitations, members
 from partners.invitations import InvitationError, enter_invited
 from partners.models import Invitation, Membership, User
 from tests.cast import Cast
 from tests.conftest import SignedIn
+from tests.partners.conftest import Staff
 from tests.portal.web.team import INVITED, TEAM, actions, link_in
 
 pytestmark = pytest.mark.usefixtures("outbox")
@@ -122,6 +124,52 @@ def test_an_invitation_ends_with_the_right_of_who_made_it(cast: Cast, end: str) 
     form = {"name": "Nora", "password": password, "repeated": password}
     assert Client().post(link, form).status_code == 404
     assert not User.objects.filter(email="nora@example.com").exists()
+
+
+@pytest.mark.parametrize("narrowed", [{"limit_families": ["viewing"]}, {"limit_titles": []}])
+def test_case_16_an_invitation_gives_no_more_than_its_owner_has_when_it_is_used(
+    cast: Cast, narrowed: dict[str, list[object]]
+) -> None:
+    """Staff limit Alice after she asked two people in: one to everything, one to danmu."""
+    limit = {"narrow_titles": "on", "titles": [str(cast.film.pk)],
+             "narrow_families": "on", "families": ["danmu"]}  # fmt: skip
+    for form in (INVITED, INVITED | limit | {"email": "max@example.com"}):
+        SignedIn(cast.alice.user).post(f"{TEAM}invite/", form)
+    whole, part = (link_in(m.body) for m in mail.outbox)
+    place = Membership.objects.filter(pk=cast.alice.pk)
+    place.update(limit_titles=[cast.film.pk], limit_families=["danmu", "viewing"])
+    assert [Client().get(link).status_code for link in (whole, part)] == [404, 200]
+    place.update(**narrowed)
+    assert Client().get(part).status_code == 404
+
+
+@pytest.mark.parametrize("end", ["another role", "a limit"])
+def test_case_71_an_invitation_by_staff_ends_with_their_right_to_make_it(
+    cast: Cast, staff: Staff, end: str
+) -> None:
+    for partner in (cast.borealis, cast.aurora):
+        invitations.invite(
+            email=f"nora@{partner.slug}.example", partner=partner, role="owner", language="en",
+            by=staff.mona,
+        )  # fmt: skip
+    links = [link_in(m.body) for m in mail.outbox]
+    assert [Client().get(link).status_code for link in links] == [200, 200]
+    if end == "a limit":
+        User.objects.filter(pk=staff.mona.pk).update(limit_partners=[cast.aurora.pk])
+    else:
+        staff.mona.groups.set([Group.objects.get(name="Auditors")])
+    left = [404, 200 if end == "a limit" else 404]
+    assert [Client().get(link).status_code for link in links] == left
+
+
+def test_case_71_staff_are_invited_by_who_is_still_an_administrator(
+    cast: Cast, staff: Staff
+) -> None:
+    invitations.invite(email="n@p.example", partner=None, role="", language="en", by=staff.ada)
+    link = link_in(mail.outbox[0].body)
+    assert Client().get(link).status_code == 200
+    staff.ada.groups.set([Group.objects.get(name="Partner managers")])
+    assert Client().get(link).status_code == 404
 
 
 @pytest.mark.parametrize("end", ["disabled", "removed", "demoted"])

@@ -24,7 +24,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -78,7 +78,10 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
-    """A page with one button; sending it begins an attempt at the provider."""
+    """A page with one button; sending it begins an attempt, and its page goes on to the provider.
+
+    Not by a redirect: browsers hold those of a form to the policy's `form-action` too.
+    """
     provider = _provider(id)
     next_url = request.POST.get("next") or request.GET.get("next", "")
     if request.method != "POST":
@@ -88,7 +91,7 @@ def start(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     except (oidc.SignOnFailed, SignOnRefused) as error:
         return _failed(request, provider, error)
     request.session[_key(provider)] = {**kept, "next": _own(request, next_url)}
-    return HttpResponseRedirect(url)
+    return render(request, "account/single_sign_on_going.html", {"url": url})
 
 
 @require_GET

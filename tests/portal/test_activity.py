@@ -47,6 +47,7 @@ READS = [
     (FILM + "csv/viewing/", "export.csv", "film/viewing"),
     ("/p/aurora/reports/", "list.read", "bundles"),
     ("/p/aurora/reports/{bundle}/", "list.read", "bundles/{bundle}"),
+    ("/p/aurora/reports/deliveries/", "list.read", "deliveries"),
     ("/p/aurora/activity/", "list.read", "activity"),
     ("/p/aurora/access/", "list.read", "access"),
     ("/p/aurora/access/ask/hidden/", "list.read", "access/hidden"),
@@ -106,11 +107,13 @@ def test_every_url_of_a_partner_that_reads_is_among_them() -> None:
         "report-progress",  # a part of a page that was recorded
         "download",  # `bundle.downloaded`, in tests/reports/test_downloads.py
         "api:bundle-file",  # the same by token, in tests/portal/test_bundles_by_token.py
+        "report-password",  # `report_password.shown`, in tests/portal/web/test_report_password.py
         "credential-new",  # a form about nothing that is there
     }
     writes = {f"{what}-{step}" for what in ("access", "team") for step in ("withdraw",)} | {
         "credential-revoke", "member-remove", "report-cancel", "schedule-delete", "schedule-pause",
-        "schedule-resume", "team-ask-again",
+        "schedule-resume", "schedule-now", "api:schedule-run-now", "report-resend",
+        "team-ask-again",
     }  # fmt: skip
     some = "00000000-0000-4000-8000-000000000000"
     ids = dict.fromkeys(("token", "schedule", "bundle", "amy"), some)

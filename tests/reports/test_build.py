@@ -213,7 +213,7 @@ def test_a_full_disk_is_tried_again_and_leaves_no_partial_file(
     """Fault 15."""
     bundle = ask(cast.alice, cast.film)
     with monkeypatch.context() as full:
-        full.setattr("reports.storage.os.fsync", _no_space)
+        full.setattr("reports.stores.os.fsync", _no_space)
         assert not build(bundle.pk)
     bundle.refresh_from_db()
     assert (bundle.state, bundle.failure) == ("queued", "trouble")

@@ -92,10 +92,10 @@ def test_a_bundle_that_fails_as_itself_is_over_after_three_tries_and_others_go_o
     poisoned = ask(cast.alice)
     real = building._report
 
-    def report(plan: Any, answers: Any) -> Any:
+    def report(plan: Any, answers: Any, before: Any) -> Any:
         if plan.bundle.pk == poisoned.pk:
             raise ValueError("a title that cannot be set")
-        return real(plan, answers)
+        return real(plan, answers, before)
 
     monkeypatch.setattr(building, "_report", report)
     for tried in (1, 2):

@@ -10,7 +10,8 @@ from django.utils.translation import override
 
 from engagement.families import Result
 from engagement.scope import Part, Window
-from reports.render.changes import Line, changed, count_line, overview, share_line, viewers_line
+from reports.render.changes import changed, overview
+from reports.render.compared import Line, count_line, share_line, viewers_line
 from reports.render.document import TitleReport
 from reports.render.figures import Total
 from tests.reports import families, film

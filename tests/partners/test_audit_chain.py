@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models import Max
 from django.db.utils import DatabaseError
 from django.utils import timezone
 
@@ -45,18 +46,23 @@ def aurora(transactional_db: None, anchor_file: Path) -> Partner:
 
 
 def sealed() -> int:
-    """Seal all there is; returns how many events. A transaction of another database of the server
-    (another test process) holds sealing up as one of this does, so it may take a while.
+    """Seal all there is, as one seal; returns how many events. A transaction of another database
+    of the server (another test process) holds sealing up as one of this does, so what is to be
+    sealed is waited for first: else it might be two seals.
     """
-    count = 0
-
-    def none_left() -> bool:
-        nonlocal count
-        count += seal()
-        return verify().unsealed == 0
-
-    wait_until(none_left, 120)
+    wait_until(none_holds_up, 120)
+    count = seal()
+    assert verify().unsealed == 0
     return count
+
+
+def none_holds_up() -> bool:
+    """Has every transaction ended that is older than the newest event?"""
+    newest = AuditEvent.objects.aggregate(newest=Max("transaction"))["newest"] or 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        [ended_below] = cursor.fetchone()
+    return bool(newest < ended_below)
 
 
 def own_connection() -> psycopg.Connection[Any]:

@@ -26,12 +26,10 @@ from reports.charts.fonts import FILES, font_path  # isort: split
 
 import pikepdf
 from playwright.sync_api import sync_playwright
-from weasyprint import CSS, HTML
-from weasyprint.text.fonts import FontConfiguration
 
 from reports.render import layout, renderer
-from reports.render.pdf import FONT_SCHEME, STYLE, OnlyOurs, finish, render_html
-from reports.render.protect import encrypted
+from reports.render.encryption import encrypted
+from reports.render.pdf import FONT_SCHEME, STYLE, OnlyOurs, render_html, typeset
 from reports.render.stamp import Mark, stamped
 from tests.reports.families import REPORT
 
@@ -49,7 +47,7 @@ def main() -> int:
     fetcher = OnlyOurs()
     page = render_html(_REPORT, fetcher)
     rules = STYLE.read_text(encoding="utf-8") + layout.style(_REPORT.paper)
-    ours = _weasyprint(page, rules, fetcher)
+    ours = typeset(page, _REPORT.paper, fetcher)
     marks = [
         Mark(
             f"收件人 {n}", f"7c9e6679-7425-40de-944b-e07fc1f9{n:04}", _REPORT.created_at, "zh-hans"
@@ -73,7 +71,7 @@ def main() -> int:
 
         theirs = printed_by_chromium()
         for _ in range(rounds):
-            taken["render"].append(_ms(lambda: _weasyprint(page, rules, fetcher)))
+            taken["render"].append(_ms(lambda: typeset(page, _REPORT.paper, fetcher)))
             taken["chromium"].append(_ms(printed_by_chromium))
             taken["stamp"].append(_ms(lambda: stamped(ours, marks[0])))
             taken["both"].append(_ms(lambda: encrypted(stamped(ours, marks[0]), "kq3m-7dpa-xx9c")))
@@ -118,15 +116,6 @@ def main() -> int:
     sys.stdout.write(table(rows, ("what", "min / median")))
     sys.stdout.flush()
     os._exit(0)  # V8's threads end with the process
-
-
-def _weasyprint(page: str, rules: str, fetcher: OnlyOurs) -> bytes:
-    fonts = FontConfiguration()
-    style = CSS(string=rules, url_fetcher=fetcher, font_config=fonts)
-    raw = HTML(string=page, url_fetcher=fetcher).write_pdf(
-        stylesheets=[style], font_config=fonts, pdf_variant="pdf/ua-1"
-    )
-    return finish(raw)
 
 
 def _pages(pdf: bytes) -> int:

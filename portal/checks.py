@@ -16,7 +16,7 @@ from django.db import connections
 
 from partners.models import Partner
 from portal.storage_url import BadStorageUrl, storage_of
-from reports.render.protect import NoSigner
+from reports.render.signature import NoSigner
 from reports.signing import SET_THEM, signer
 
 _SHORTEST_SECRET = 32

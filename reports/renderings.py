@@ -36,7 +36,8 @@ from reports.passwords import password_of
 from reports.render import renderer
 from reports.render.descriptors import MANIFEST, PACKAGE, REPORT, readdressed
 from reports.render.document import Report
-from reports.render.protect import encrypted, signed
+from reports.render.encryption import encrypted
+from reports.render.signature import signed
 from reports.render.stamp import Mark, stamped
 from reports.render.zipping import File, rezipped
 from reports.signing import signer

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from django.conf import settings
 
-from reports.render.protect import NoSigner, Signer
+from reports.render.signature import NoSigner, Signer
 
 SET_THEM = "Set REPORT_SIGNING_KEY and REPORT_SIGNING_CERTIFICATE (PEM; the key EC P-256)."
 

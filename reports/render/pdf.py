@@ -11,8 +11,9 @@ from __future__ import annotations
 import gc
 import io
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,12 @@ def render_pdf(report: Report, attached: Iterable[tuple[str, bytes]] = ()) -> by
         )
         for name, content in attached
     ]
-    page = render_html(report, fetcher)
-    fonts = FontConfiguration()
-    rules = STYLE.read_text(encoding="utf-8") + layout.style(report.paper)
-    style = CSS(string=rules, url_fetcher=fetcher, font_config=fonts)
+    return typeset(render_html(report, fetcher), report.paper, fetcher, files)
+
+
+def typeset(page: str, paper: str, fetcher: OnlyOurs, files: Sequence[Attachment] = ()) -> bytes:
+    """The page of `render_html` as a PDF on that paper. Raises RenderFailed."""
+    style, fonts = _style(paper)
     with _no_collecting():
         raw = HTML(string=page, url_fetcher=fetcher).write_pdf(
             stylesheets=[style],
@@ -97,6 +100,14 @@ def render_pdf(report: Report, attached: Iterable[tuple[str, bytes]] = ()) -> by
     if fetcher.refused:
         raise RenderFailed(f"the report asked for {fetcher.refused[0]!r}")
     return finish(raw, is_archived=bool(files))
+
+
+@cache
+def _style(paper: str) -> tuple[CSS, FontConfiguration]:
+    """The style and its fonts, which a process reads once."""
+    fonts = FontConfiguration()
+    rules = STYLE.read_text(encoding="utf-8") + layout.style(paper)
+    return CSS(string=rules, url_fetcher=OnlyOurs(), font_config=fonts), fonts
 
 
 @contextmanager

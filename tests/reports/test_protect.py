@@ -22,7 +22,8 @@ from portal import checks
 from reports import passwords, signing
 from reports.models import ReportPassword
 from reports.render.bundle import Bundle
-from reports.render.protect import NoSigner, Signer, encrypted, signed
+from reports.render.encryption import encrypted
+from reports.render.signature import NoSigner, Signer, signed
 from reports.render.stamp import stamped
 from tests.cast import Cast
 from tests.reports.test_renderings import archive_of, made

@@ -1,17 +1,13 @@
-"""A finished PDF encrypted for its reader, and signed for the platform.
+"""A finished PDF signed by the platform.
 
-Encryption is AES-256 (ISO 32000-2, revision 6) under the reader's own password, in the owner's
-place a random one that nobody keeps: reading aloud, copying and printing stay allowed. A
-signature is PAdES (baseline B: no time-stamp server, no revocation data) over the whole file as
-it is sent, so whoever wants both encrypts first. Both are random by nature: the hash that is the
-same each time is that of the PDF before.
+A signature is PAdES (baseline B: no time-stamp server, no revocation data) over the whole file as
+it is sent, so whoever wants it encrypted as well encrypts first. It is random by nature.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,28 +45,6 @@ class Signer:
             raise NoSigner("the key is not on an elliptic curve")
         if chain[0].public_key() != key.public_key():
             raise NoSigner("the certificate is not that of the key")
-
-
-def encrypted(pdf: bytes, password: str) -> bytes:
-    """The PDF, opened by the password alone."""
-    import pikepdf
-
-    out = io.BytesIO()
-    with pikepdf.open(io.BytesIO(pdf)) as document:
-        document.save(
-            out,
-            object_stream_mode=pikepdf.ObjectStreamMode.preserve,
-            encryption=pikepdf.Encryption(
-                user=password, owner=secrets.token_urlsafe(32), R=6, allow=_allowed()
-            ),
-        )
-    return out.getvalue()
-
-
-def _allowed() -> Any:
-    import pikepdf
-
-    return pikepdf.Permissions(modify_assembly=False, modify_other=False)
 
 
 def signed(pdf: bytes, signer: Signer, *, name: str, password: str | None = None) -> bytes:

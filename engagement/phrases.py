@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from math import log
-
-import rjieba
 
 from engagement.text import HIDDEN, mask
 
@@ -48,6 +47,14 @@ def phrases_of(text: str) -> frozenset[str]:
     return frozenset(phrase for phrase in found if mask(phrase) == phrase)
 
 
+@cache
+def _cutter() -> Callable[[str], list[str]]:
+    """Read when first asked for: its dictionary takes 32 MB, and most processes cut nothing."""
+    import rjieba
+
+    return rjieba.cut
+
+
 def _plain(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold()
     return _RUN.sub(r"\1\1\1", " ".join(plain.split()))
@@ -56,7 +63,7 @@ def _plain(text: str) -> str:
 def _words(plain: str) -> Iterable[str]:
     for run in _WORDS.findall(plain):
         if "\u3400" <= run[0] <= "\u9fff":
-            yield from rjieba.cut(run)
+            yield from _cutter()(run)
         else:
             yield run
 

@@ -14,7 +14,6 @@ from typing import Any
 from reports.render.csv import to_csv
 from reports.render.descriptors import REPORT, Table, descriptors
 from reports.render.document import Report
-from reports.render.parquet import to_parquet
 from reports.render.pdf import render_pdf
 from reports.render.xlsx import LONGEST_NAME, Sheet, to_xlsx
 from reports.render.zipping import File, zipped
@@ -83,6 +82,8 @@ def _flat(name: str) -> str:
 
 
 def _parquet(report: Report, table: Table) -> File:
+    from reports.render.parquet import to_parquet  # 26 MB that few reports ask for
+
     about = {
         "portal": report.portal_name,
         "partner": report.partner_name,

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from engagement.roles import PARTNER, WORKER, acting_as
+from engagement.roles import PARTNER, WEB, WORKER, acting_as
 from engagement.scope import Refused, Scope
 from partners.access import scope_for
 from partners.audit import record
@@ -174,7 +174,7 @@ class Sending(Iterator[bytes]):
         self.file.close()
         if self.sent == self.size:
             return
-        with self._as_partner():
+        with acting_as(WEB):  # a partner's role would not record what one did who has left it
             record(
                 "bundle.cut",
                 actor=self.membership.user,

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 
 from engagement.roles import PARTNER, acting_as
 from partners.audit import record
-from partners.models import AccessRequest, Membership, User, with_people
+from partners.models import AccessRequest, Membership, StaffView, User, with_people
 from tests.cast import Cast
 
 
@@ -39,6 +39,42 @@ def test_case_79_whoever_did_something_in_its_name_is_known_to_it_alone(cast: Ca
     cast.amy.delete()
     assert {cast.amy.user.email, new.email} <= seen_by(cast.aurora.pk)
     assert not {cast.amy.user.email, new.email} & seen_by(cast.borealis.pk)
+
+
+def recorded(partner_id: object, actor_id: object) -> bool:
+    """Whether a partner's role may write a record that somebody did something in its name."""
+    try:
+        with acting_as(PARTNER, partner_id=partner_id):  # type: ignore[arg-type]
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "INSERT INTO partners_auditevent (partner_id, actor_id, action, target, detail)"
+                    " VALUES (%s, %s, 'list.read', 'x', '{}')",
+                    [partner_id, actor_id],
+                )
+    except DatabaseError as error:
+        if "row-level security" not in str(error):
+            raise
+        return False
+    return True
+
+
+def test_case_12_a_partners_role_reads_nobody_by_naming_them_in_a_record(cast: Cast) -> None:
+    outsider = User.objects.create_user("outsider@platform.example.com", is_staff=True)
+    before = seen_by(cast.aurora.pk)
+    for stranger in (cast.bob.user, cast.cleo.user, outsider):
+        assert not recorded(cast.aurora.pk, stranger.pk), stranger
+    assert seen_by(cast.aurora.pk) == before
+
+
+def test_a_partners_role_records_what_its_own_people_did(cast: Cast) -> None:
+    """A member, one of the staff who look as the partner, and what no person did."""
+    looker = User.objects.create_user("looker@platform.example.com", is_staff=True)
+    StaffView.objects.create(partner=cast.aurora, staff=looker, reason="x")
+    for actor in (cast.victor.user_id, looker.pk, None):
+        assert recorded(cast.aurora.pk, actor)
+    assert not recorded(cast.borealis.pk, looker.pk)
+    cast.victor.delete()
+    assert not recorded(cast.aurora.pk, cast.victor.user_id)
 
 
 @pytest.mark.parametrize("column", ["password", "last_login", "is_superuser", "limit_partners"])

@@ -9,7 +9,7 @@ import resource
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -156,8 +156,13 @@ def test_p5_a_revoked_grants_file_is_dead_at_once_and_gone_with_the_next_purge(
     assert downloads.purge() == 0
 
 
+@pytest.mark.parametrize(
+    "end",
+    [lambda c: grants.revoke(c.grants["film"], by=c.sam), lambda c: c.amy.delete()],
+    ids=["revoked", "left"],
+)
 def test_case_52_a_right_that_ends_cuts_what_is_under_way_from_either_place(
-    cast: Cast, place: Any, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, place: Any, monkeypatch: pytest.MonkeyPatch, end: Callable[[Cast], object]
 ) -> None:
     monkeypatch.setattr(downloads, "CHUNK", 10)
     monkeypatch.setattr(downloads, "LOOK_AGAIN_S", 0)
@@ -166,7 +171,7 @@ def test_case_52_a_right_that_ends_cuts_what_is_under_way_from_either_place(
     answer = browser.get(path, headers={"range": "bytes=3-32"})
     sent = iter(answer.streaming_content)  # type: ignore[arg-type]
     assert next(sent) == str(bundle.pk).encode()[3:13]
-    grants.revoke(cast.grants["film"], by=cast.sam)
+    end(cast)
     with pytest.raises(downloads.Refused):
         next(sent)
     told = {e.action: e.detail for e in AuditEvent.objects.filter(target=bundle.pk)}

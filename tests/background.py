@@ -137,7 +137,7 @@ class Broker:
             ],
             stdout=subprocess.DEVNULL,
         )
-        wait_until(lambda: valkey.answers(self.socket), 10)
+        wait_until(lambda: valkey.answers(self.socket), 60)
 
     @property
     def url(self) -> str:

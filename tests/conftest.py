@@ -21,7 +21,7 @@ import pytest
 from celery import current_app
 from django.db import connection
 from django.test import Client
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
@@ -36,6 +36,7 @@ hypothesis.settings.register_profile(
     deadline=None,
 )
 hypothesis.settings.load_profile("dailies")
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 DATA = Path(
     os.environ.get("DAILIES_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.http import HttpResponse
 
+from portal.services.postgres import SUPERUSER
 from reports import schedules
 from reports.models import Bundle
 from tests.background import wait_until
@@ -107,13 +108,17 @@ def test_case_33_a_deadlock_when_the_request_commits_tells_an_id_alone(
     other = psycopg.connect(
         host=database["HOST"] or database["OPTIONS"]["host"],
         dbname=database["NAME"],
-        user=database["USER"],
+        user=SUPERUSER,
     )
+    other.execute("SET deadlock_timeout = '1h'")  # so that the request is who is told of it
     other.execute("SELECT FROM partners_membership WHERE id = %s FOR UPDATE", [cast.amy.pk])
 
     def embrace() -> None:
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        wait_until(lambda: other.execute(waits).fetchone() != (0,), 20)
+        waits = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        wait_until(lambda: other.execute(waits).fetchone() != (0,), 60)
         other.execute("SELECT FROM reports_schedule WHERE id = %s FOR UPDATE", [schedule.pk])
         other.rollback()
 

@@ -148,7 +148,7 @@ def test_a_producer_walks_from_sign_in_to_the_file(
         page.keyboard.down("Control")
         page.mouse.wheel(0, -600)
         page.keyboard.up("Control")
-        wait_until(lambda: zoom(page) != before, 5)
+        wait_until(lambda: zoom(page) != before, 60)
     page.locator(".moment-list a[data-kind=danmu_peak]").first.click()
     expect(page.locator("#comments li")).to_have_count(20)
     check(page, language, "moment")
@@ -174,7 +174,7 @@ def test_a_producer_walks_from_sign_in_to_the_file(
     background.start_worker()
     background.start_beat()
     wait_until(lambda: Delivery.objects.filter(bundle=bundle, state="done").exists(), 90)
-    page.wait_for_selector(f"a[href$='{bundle.pk}/download/']", timeout=15_000)  # by itself
+    page.wait_for_selector(f"a[href$='{bundle.pk}/download/']", timeout=60_000)  # by itself
     check(page, language, "reports-done")
     with page.expect_download() as download:
         page.click(f"a[href$='{bundle.pk}/download/']")

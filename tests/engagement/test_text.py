@@ -135,9 +135,9 @@ def test_every_mobile_number_is_hidden_wherever_it_stands(number: str, around: s
     ["市", "市1路", "1号楼-", "1 ", "1号", "a", "a.a@", "0", "eyJ", "+1 ", "qq 1 ", "微信a", "1-"],
 )
 def test_ten_thousand_characters_of_anything_are_masked_at_once(unit: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     mask("12345 " + unit * (10_000 // len(unit)))
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_repeats_are_counted_by_their_trimmed_compatible_form() -> None:

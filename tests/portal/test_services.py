@@ -66,7 +66,7 @@ def processes_of(places: Places) -> list[int]:
     return found
 
 
-def wait_until(condition: object, *, within_s: float = 20.0) -> None:
+def wait_until(condition: object, *, within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "not so in time"

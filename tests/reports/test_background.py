@@ -127,7 +127,7 @@ def test_a_wish_while_the_broker_is_away_is_kept_and_the_workers_come_back_by_th
     broker.kill()
     start = time.monotonic()
     bundle = ask(committed.alice)
-    assert time.monotonic() - start < 1  # nobody waits for the bell
+    assert time.monotonic() - start < 10  # nobody waits for the bell
     broker.start()
     took = wait_until(lambda: states(Delivery) == {"done"}, 90)
     print(f"\nbroker killed and emptied: built and mailed {took:.1f} s after it came back")

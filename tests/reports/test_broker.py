@@ -197,7 +197,7 @@ def test_case_41_a_message_that_is_not_ours_is_dropped_and_the_worker_lives(
     wait_until(lambda: Delivery.objects.filter(bundle=bundle, state="done").exists(), 90)
     assert worker.poll() is None
     assert [broker.client.llen(queue) for queue in ("celery", "bundles")] == [0, 0]
-    wait_until(lambda: not broker.client.exists("unacked"), 10)  # for a next worker to end by
+    wait_until(lambda: not broker.client.exists("unacked"), 60)  # for a next worker to end by
     log = (background.folder / "celery.log").read_text()
     assert len(log) < 1_000_000, "the huge argument is not written down"
     assert Bundle.objects.count() == Artefact.objects.count() == 1

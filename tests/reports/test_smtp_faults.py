@@ -102,7 +102,7 @@ def test_fault_16_a_slow_drip_ends_with_the_line_and_is_tried_again(
     drip = [bytes([c]) for c in b"220 mx"] + [b"x"] * 3
     with saying(settings, *drip, every=0.2):
         assert not send(delivery.pk)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     assert state_of(delivery) == ("queued", "trouble", 1)
     assert send(due_now(delivery).pk)
 

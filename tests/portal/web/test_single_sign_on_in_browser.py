@@ -33,7 +33,7 @@ def test_a_member_goes_to_the_provider_and_comes_back_signed_in(
         )  # the provider's own page misses files of other sites
         page.goto(live_server.url + reverse("single_sign_on", args=[provider.pk]))
         page.click("text=Continue")
-        page.wait_for_url(f"{real.issuer}/**", timeout=10_000)
+        page.wait_for_url(f"{real.issuer}/**", timeout=60_000)
         page.fill("input[name=sub]", "alice")
         page.click("button")
         page.wait_for_url(f"{live_server.url}/p/aurora/")

@@ -189,6 +189,7 @@ def test_a_grant_revoked_before_the_build_makes_no_file(cast: Cast, storage: Pat
     assert not list(storage.rglob("*.zip"))
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_grant_revoked_during_the_build_ends_it(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_grant_revoked_during_the_build_ends_it(
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_full_disk_is_tried_again_and_leaves_no_partial_file(
     cast: Cast, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +248,7 @@ def test_a_bell_is_rung_again_once_however_many_sweeps_there_are(cast: Cast) -> 
     assert jobs.sweep() == []
 
 
+@pytest.mark.usefixtures("rendered")
 def test_an_attempt_that_lost_its_lease_discards_what_it_made(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +280,7 @@ def test_asking_is_recorded(cast: Cast) -> None:
     assert (event.actor, event.target) == (cast.amy.user, str(bundle.pk))
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_stored_scope_is_covered_by_grants_that_meet_but_not_by_less(cast: Cast) -> None:
     bundle, _ = built(ask(cast.alice, cast.film))
     grants.revoke(cast.grants["film"], by=cast.sam)
@@ -290,6 +294,7 @@ def test_a_stored_scope_is_covered_by_grants_that_meet_but_not_by_less(cast: Cas
     assert not covered(bundle, scope_for(cast.alice, "export"))
 
 
+@pytest.mark.usefixtures("rendered")
 def test_numbers_of_two_families_are_covered_by_one_grant_alone(cast: Cast) -> None:
     bundle, _ = built(ask(cast.alice, cast.film))
     grants.revoke(cast.grants["film"], by=cast.sam)

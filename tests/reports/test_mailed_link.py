@@ -68,6 +68,7 @@ def test_the_link_asks_for_sign_in_and_leads_to_the_file(
     assert AuditEvent.objects.filter(action="bundle.downloaded").count() == 1
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_revoked_grant_kills_yesterdays_link_and_the_file_behind_it(
     cast: Cast, mailbox: Mailbox, signed_in: Any, storage: Path
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_revoked_grant_kills_yesterdays_link_and_the_file_behind_it(
     assert not AuditEvent.objects.filter(action="bundle.downloaded").exists()
 
 
+@pytest.mark.usefixtures("rendered")
 def test_nobody_else_opens_the_link(cast: Cast, mailbox: Mailbox, signed_in: Any) -> None:
     link = page_behind(link_in_the_mail(cast, mailbox))
     foreign = link.replace("/aurora/", "/borealis/")
@@ -98,6 +100,7 @@ def test_nobody_else_opens_the_link(cast: Cast, mailbox: Mailbox, signed_in: Any
             assert browser.get(path + end).status_code == 404
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_link_ends_after_seven_days_and_says_where_the_file_is(
     cast: Cast, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_link_ends_after_seven_days_and_says_where_the_file_is(
     assert str(Bundle.objects.get().pk) not in page
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_link_that_the_portal_did_not_make_leads_nowhere(cast: Cast, mailbox: Mailbox) -> None:
     link = link_in_the_mail(cast, mailbox)
     token = link.split("/")[3]

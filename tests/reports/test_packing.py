@@ -95,7 +95,7 @@ def kill_until_done(background: Background, chance: random.Random) -> None:
     while open_jobs():
         assert time.monotonic() < until, f"{open_jobs()} still open"
         time.sleep(0.2)
-        if time.monotonic() < next_kill or kills >= 2 + BUNDLES // 10:
+        if time.monotonic() < next_kill or kills >= 1 + BUNDLES // 10:
             continue
         kills += 1
         next_kill = time.monotonic() + chance.uniform(3, 12)

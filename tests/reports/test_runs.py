@@ -74,6 +74,7 @@ def test_a_report_is_held_until_an_ingest_has_ended_after_its_week_settled(cast:
     assert states() == [(False, False, 1)]
 
 
+@pytest.mark.usefixtures("rendered")
 def test_at_its_deadline_a_report_goes_out_with_what_there_is_and_says_so(
     cast: Cast, storage: object
 ) -> None:
@@ -172,6 +173,7 @@ def test_after_a_release_one_run_tells_all_settled_days_since_the_last(cast: Cas
 # --- skipped -----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("rendered")
 @pytest.mark.parametrize("published", [True, False])
 def test_when_nothing_was_published_since_the_last_one_it_is_skipped_and_seen(
     cast: Cast, storage: object, published: bool

@@ -163,6 +163,7 @@ def test_a_run_is_made_once_with_a_bundle_for_each_recipient(cast: Cast) -> None
     }
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_viewer_receives_a_bundle_and_one_mail_is_queued_for_each(
     cast: Cast, storage: object
 ) -> None:
@@ -199,7 +200,7 @@ def test_each_week_of_a_year_is_reported_once_over_both_changes_of_the_clock(cas
     moment, end = at(2026, 1, 13), at(2027, 1, 20)
     while moment < end:
         make_runs(moment)
-        moment += timedelta(hours=12)
+        moment += timedelta(hours=36)  # at noon and at midnight in turn
     for schedule in Schedule.objects.all():
         reported = sorted(schedule.runs.values_list("from_day", flat=True))
         steps = {b - a for a, b in pairwise(reported)}
@@ -260,6 +261,7 @@ def test_a_member_disabled_since_gets_nothing(cast: Cast) -> None:
     assert list(Bundle.objects.values_list("recipient", flat=True)) == [cast.alice.pk]
 
 
+@pytest.mark.usefixtures("rendered")
 def test_each_recipient_gets_what_they_may_see_or_nothing(cast: Cast, storage: object) -> None:
     Membership.objects.filter(pk=cast.victor.pk).update(limit_titles=[])
     made(cast)

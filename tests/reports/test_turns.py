@@ -71,6 +71,7 @@ def test_p19_stuck_bundles_of_one_partner_take_one_worker(cast: Cast, settings: 
     assert Bundle.objects.filter(partner=cast.aurora, state="running").count() == 3
 
 
+@pytest.mark.usefixtures("rendered")
 def test_what_was_passed_over_is_rung_for_when_a_bundle_ends(
     cast: Cast, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_what_was_passed_over_is_rung_for_when_a_bundle_ends(
     assert not building.build_next()
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_bundle_that_fails_as_itself_is_over_after_three_tries_and_others_go_on(
     cast: Cast, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

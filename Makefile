@@ -20,7 +20,7 @@ export PYTHONUNBUFFERED = 1
 export PORT ONCE
 
 .DEFAULT_GOAL := check
-.PHONY: messages help check demo serve test quick services stop lint types migrations format lock bench soak \
+.PHONY: messages help check demo serve test kernel quick services stop lint types migrations format lock bench soak \
 	audit walls spark setup venv assets preflight-demo preflight-test run-tests
 
 help: ## this list
@@ -37,8 +37,15 @@ serve: preflight-demo setup ## the portal with your own data, as `make demo` wit
 	@$(MANAGE) demo --no-sample
 
 test: preflight-test setup ## everything: lint, types, migrations, templates, all tests (ARGS=)
-	@$(MAKE) --no-print-directory lint types
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j2 types kernel
 	@$(MANAGE) services -- $(MAKE) --no-print-directory migrations run-tests
+
+# The roll-up's functions are compiled on their first use and kept: once, beside mypy, and not by
+# each process of the tests for itself.
+kernel: venv
+	@echo "kernel ..."
+	@$(PY) -m pytest -p no:cacheprovider --no-header --no-summary tests/engagement/test_engine.py
 
 run-tests:
 	@echo "tests ..."

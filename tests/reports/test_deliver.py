@@ -12,7 +12,6 @@ from django.db import connection
 from django.utils import timezone
 
 from engagement.scope import Window
-from partners import grants
 from partners.models import AuditEvent, Membership, User
 from reports import jobs
 from reports.build import build
@@ -23,6 +22,7 @@ from reports.plan import ask_bundle
 from tests.background import Mailbox
 from tests.cast import CANARY, DAY, DAYS, Cast, make_cast
 from tests.files import without_rendering
+from tests.reports.ends import expire, revoke, suspend
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 
@@ -184,22 +184,9 @@ def test_a_server_without_the_encryption_asked_for_gets_nothing(
     assert mailbox.messages == []
 
 
-def revoke(cast: Cast) -> None:
-    grants.revoke(cast.grants["film"], by=cast.sam)
-
-
 def narrow(cast: Cast) -> None:
     revoke(cast)
     cast.grant(cast.aurora, cast.film, families=["viewing"])
-
-
-def expire(cast: Cast) -> None:
-    grants.expire(cast.grants["film"], at=timezone.now() - timedelta(days=1), by=cast.sam)
-
-
-def suspend(cast: Cast) -> None:
-    cast.aurora.suspended_at = timezone.now()
-    cast.aurora.save()
 
 
 def disable(cast: Cast) -> None:

@@ -27,6 +27,7 @@ from reports.plan import ask_bundle
 from tests.cast import DAY, DAYS, Cast
 from tests.conftest import SignedIn
 from tests.files import without_rendering
+from tests.reports.ends import expire, revoke, suspend
 
 WHOLE = Window(DAY, DAY + timedelta(days=DAYS))
 
@@ -89,10 +90,6 @@ def test_a_bundle_that_is_being_made_is_seen_but_not_opened(cast: Cast) -> None:
         open_bundle(cast.alice, bundle.pk)
 
 
-def revoke(cast: Cast) -> None:
-    grants.revoke(cast.grants["film"], by=cast.sam)
-
-
 def narrow(cast: Cast, **left: Any) -> None:
     terms = grants.Terms.of(cast.grants["film"])
     narrowing.narrow(cast.grants["film"], replace(terms, **left), by=cast.sam)
@@ -112,15 +109,6 @@ def narrow_window(cast: Cast) -> None:
 
 def narrow_exits(cast: Cast) -> None:
     narrow(cast, exits=frozenset({"web", "email", "api"}))
-
-
-def expire(cast: Cast) -> None:
-    grants.expire(cast.grants["film"], at=timezone.now() - timedelta(days=1), by=cast.sam)
-
-
-def suspend(cast: Cast) -> None:
-    cast.aurora.suspended_at = timezone.now()
-    cast.aurora.save()
 
 
 def disable(cast: Cast) -> None:

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from reports.models import Bundle, Delivery, Run, Schedule
 from reports.runs import make_runs
 from reports.schedules import NotValid
 from tests.cast import Cast, make_cast, publish_days
+from tests.reports.ends import suspend
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -239,11 +239,6 @@ def demote_owner(cast: Cast) -> None:
 
 def remove_owner(cast: Cast) -> None:
     cast.alice.delete()
-
-
-def suspend(cast: Cast) -> None:
-    cast.aurora.suspended_at = timezone.now()
-    cast.aurora.save()
 
 
 @pytest.mark.parametrize("end", [disable_owner, demote_owner, remove_owner, suspend])

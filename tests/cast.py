@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from datasketches import update_theta_sketch
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 
 from engagement import curves
@@ -48,6 +49,7 @@ SECONDS = 120
 SETTLING = timedelta(days=3)
 FIRST_TITLE = 1_000_001
 """The cast's titles have the same ids in every test, beyond those that a test gets by itself."""
+STAFF = ("stella", "sam")
 CANARY = 7_654_321
 """In every one of Borealis' numbers, and in no other."""
 
@@ -112,28 +114,42 @@ class Cast:
 
 
 def make_cast() -> Cast:
+    names = ("alice", "amy", "victor", "bob", "cleo")
     people = {
-        name: User.objects.create_user(f"{name}@example.com", name=name.capitalize())
-        for name in ("alice", "amy", "victor", "bob", "cleo")
+        name: User(
+            email=f"{name}@{'platform.' if name in STAFF else ''}example.com",
+            name=name.capitalize(),
+            password=make_password(None),
+            is_staff=name in STAFF,
+            is_superuser=name in STAFF,
+        )
+        for name in (*names, *STAFF)
     }
-    staff = {
-        name: User.objects.create_superuser(f"{name}@platform.example.com", name=name.capitalize())
-        for name in ("stella", "sam")
-    }
+    User.objects.bulk_create(people.values())  # almost every test has the cast: one query each
+    staff = {name: people[name] for name in STAFF}
     partners = {
-        slug: Partner.objects.create(slug=slug, name_zh=zh, name_en=slug.capitalize())
+        slug: Partner(slug=slug, name_zh=zh, name_en=slug.capitalize())
         for slug, zh in (
             ("aurora", "极光影业"),
             ("borealis", "ZQB-北光影业"),
             ("cirrus", "卷云影业"),
         )
     }
-
-    def member(name: str, partner: str, role: str) -> Membership:
-        return Membership.objects.create(user=people[name], partner=partners[partner], role=role)
+    Partner.objects.bulk_create(partners.values())
+    members = {
+        name: Membership(user=people[name], partner=partners[partner], role=role)
+        for name, partner, role in (
+            ("alice", "aurora", "owner"),
+            ("amy", "aurora", "analyst"),
+            ("victor", "aurora", "viewer"),
+            ("bob", "borealis", "owner"),
+            ("cleo", "cirrus", "owner"),
+        )
+    }
+    Membership.objects.bulk_create(members.values())
 
     titles = {
-        slug: Title.objects.create(
+        slug: Title(
             pk=pk, key=slug, slug=slug, kind="film", name_zh=zh, name_en=en, runtime_s=SECONDS
         )
         for pk, (slug, zh, en) in enumerate(
@@ -146,15 +162,16 @@ def make_cast() -> Cast:
             start=FIRST_TITLE,
         )
     }
+    Title.objects.bulk_create(titles.values())
     cast = Cast(
         aurora=partners["aurora"],
         borealis=partners["borealis"],
         cirrus=partners["cirrus"],
-        alice=member("alice", "aurora", "owner"),
-        amy=member("amy", "aurora", "analyst"),
-        victor=member("victor", "aurora", "viewer"),
-        bob=member("bob", "borealis", "owner"),
-        cleo=member("cleo", "cirrus", "owner"),
+        alice=members["alice"],
+        amy=members["amy"],
+        victor=members["victor"],
+        bob=members["bob"],
+        cleo=members["cleo"],
         stella=staff["stella"],
         sam=staff["sam"],
         film=titles["film"],
@@ -163,16 +180,16 @@ def make_cast() -> Cast:
         shared=titles["shared"],
     )
     _publish(cast)
-    for partner, title, territories in (
-        ("aurora", "film", ["*"]),
-        ("aurora", "hidden", ["*"]),
-        ("borealis", "foreign", ["*"]),
-        ("aurora", "shared", ["CN"]),
-        ("cirrus", "shared", ["SG"]),
-    ):
-        Holding.objects.create(
-            partner=partners[partner], title=titles[title], territories=territories
+    Holding.objects.bulk_create(
+        Holding(partner=partners[partner], title=titles[title], territories=territories)
+        for partner, title, territories in (
+            ("aurora", "film", ["*"]),
+            ("aurora", "hidden", ["*"]),
+            ("borealis", "foreign", ["*"]),
+            ("aurora", "shared", ["CN"]),
+            ("cirrus", "shared", ["SG"]),
         )
+    )
     cast.grants["film"] = cast.grant(cast.aurora, cast.film)
     cast.grants["foreign"] = cast.grant(cast.borealis, cast.foreign)
     cast.grants["shared"] = cast.grant(cast.aurora, cast.shared, territories=["CN"])

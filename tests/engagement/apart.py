@@ -6,23 +6,24 @@ commit (`django_db(transaction=True)`): nothing else is seen from another proces
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import django
+import pytest
 from django.conf import settings
 from django.db import connection
 
-PROJECT = Path(__file__).parents[2]
 _PATIENCE_S = 60
 
 POINTS = {
@@ -44,14 +45,19 @@ POINTS = {
 class Apart:
     """A process that was started."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     there: Path
+    out: Path
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.process.exitcode
 
     def wait_until_there(self) -> None:
         """Until it has come to its point and waits."""
         until = time.monotonic() + _PATIENCE_S
         while not self.there.exists():
-            assert self.process.poll() is None, self.said()
+            assert self.exit_code is None, self.out.read_text()
             assert time.monotonic() < until, "it never came to its point"
             time.sleep(0.02)
 
@@ -60,13 +66,30 @@ class Apart:
 
     def said(self) -> str:
         """All it wrote, once it has ended."""
-        out, errors = self.process.communicate(timeout=_PATIENCE_S)
-        return (out + errors).decode()
+        self.process.join(_PATIENCE_S)
+        assert self.exit_code is not None, f"it never ended: {self.out.read_text()}"
+        return self.out.read_text()
 
     def ends(self) -> int:
         """Its exit code."""
-        self.said()
-        return self.process.returncode
+        said = self.said()
+        assert self.exit_code is not None, said
+        return self.exit_code
+
+
+@cache
+def _fresh() -> ForkServerContext:
+    """Makes processes by forking one that has loaded everything and opened nothing: to start
+    Python, Django and the kernel took longer than what most of them do.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.engagement.apart_loaded"])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DJANGO_SETTINGS_MODULE", "portal.settings")
+        patched.setenv("DATABASE_LOGIN", "publish")
+        patched.setenv("OPENBLAS_NUM_THREADS", "1")  # what is forked has no threads
+        forkserver.ensure_running()
+    return context
 
 
 def start(
@@ -84,21 +107,18 @@ def start(
         "do": do,
         "there": str(there),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.engagement.apart", json.dumps(spec)],
-        cwd=PROJECT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATABASE_LOGIN": "publish"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    return Apart(process, there)
+    out = there.with_suffix(".out")
+    out.touch()
+    process = _fresh().Process(target=main, args=(spec, str(out)))
+    process.start()
+    return Apart(process, there, out)
 
 
 def killed(tmp_path: Path, *command: str | Path, at: str, kind: str = "") -> None:
     """Run a command that is killed at a point."""
     apart = start(tmp_path, *command, at=at, kind=kind, do="die")
     said = apart.said()
-    assert apart.process.returncode == -signal.SIGKILL, said
+    assert apart.exit_code == -signal.SIGKILL, said
 
 
 def wait_for_lock() -> None:
@@ -119,8 +139,10 @@ def wait_for_lock() -> None:
 # --- in the other process ------------------------------------------------------------------------
 
 
-def main(spec: dict[str, Any]) -> None:
-    django.setup()
+def main(spec: dict[str, Any], out: str) -> None:
+    with open(out, "ab") as written:
+        for stream in (1, 2):
+            os.dup2(written.fileno(), stream)
     from django.core.management import call_command
 
     var = Path(spec["var"])
@@ -160,7 +182,3 @@ def _wait(there: Path) -> None:
     there.touch()
     while there.exists():
         time.sleep(0.02)
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))

@@ -19,6 +19,7 @@ from uuid import uuid4
 import hypothesis
 import pytest
 from celery import current_app
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -36,6 +37,8 @@ hypothesis.settings.register_profile(
     deadline=None,
 )
 hypothesis.settings.load_profile("dailies")
+# as in production, but for what makes it slow: hundreds of tests sign somebody in
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 4096
 expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 DATA = Path(

@@ -68,7 +68,7 @@ def status(browser: Client, path: str) -> int:
 
 
 # --- case 20 ---
-def test_case_20_of_a_suspended_partner_every_way_refuses_within_five_seconds(
+def test_case_20_of_a_suspended_partner_every_way_refuses_from_the_next_request_on(
     cast: Cast, settings: Settings, mailbox: Mailbox
 ) -> None:
     """The ways that tests/test_revocation.py does not walk: sign-on, a new password, invitations,

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from engagement.scope import Window
+from engagement.scope import Refused, Window
 from partners.models import Membership, with_people
 from reports.models import Bundle, Delivery, Job, Run, Schedule
 from reports.schedules import schedules_of
@@ -106,15 +106,22 @@ def lines_of(membership: Membership, *, schedule_id: UUID | None = None) -> list
 
     A schedule that is not theirs to read has none.
     """
-    own = schedules_of(membership)
-    bundles = Bundle.objects.filter(partner_id=membership.partner_id).filter(
-        Q(recipient=membership) | Q(run__schedule__in=own)
+    bundles = _told_to(membership)
+    runs = Run.objects.filter(
+        partner_id=membership.partner_id, schedule__in=schedules_of(membership)
     )
-    runs = Run.objects.filter(partner_id=membership.partner_id, schedule__in=own)
     if schedule_id is not None:
         bundles = bundles.filter(run__schedule=schedule_id)
         runs = runs.filter(schedule=schedule_id)
     return _newest(bundles, runs)
+
+
+def line_for(membership: Membership, bundle_id: UUID) -> Line:
+    """The line of one bundle, of any age. Raises Refused where the member may not read it."""
+    bundle = with_lines(_told_to(membership)).filter(pk=bundle_id).first()
+    if bundle is None:
+        raise Refused
+    return line_of(bundle)
 
 
 def line_of(bundle: Bundle) -> Line:
@@ -145,6 +152,12 @@ def with_lines(bundles: QuerySet[Bundle]) -> QuerySet[Bundle]:
         with_people(bundles, "recipient__user")
         .select_related("run__schedule", "partner")
         .prefetch_related("deliveries")
+    )
+
+
+def _told_to(membership: Membership) -> QuerySet[Bundle]:
+    return Bundle.objects.filter(partner_id=membership.partner_id).filter(
+        Q(recipient=membership) | Q(run__schedule__in=schedules_of(membership))
     )
 
 

@@ -90,6 +90,7 @@ def test_an_id_of_another_kind_is_as_one_that_is_made_up(cast: Cast, path: str) 
             membership=cast.alice, titles=None, window=WHOLE, language="en"
         ).pk,
         "reports/<uuid": _schedule(cast, "aurora", "alice").pk,
+        "deliveries/": _schedule(cast, "aurora", "alice").pk,
         "bundles/": _schedule(cast, "aurora", "alice").pk,
         "team/": _schedule(cast, "aurora", "alice").pk,
     }

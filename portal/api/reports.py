@@ -156,11 +156,15 @@ class RunNow(PartnerView):
 
 
 def _may_ask(membership: Membership) -> bool:
-    """A bundle holds all that its recipient may export: a token for less may not order it."""
+    return is_for_bundles(membership) and may_order(membership)
+
+
+def is_for_bundles(membership: Membership) -> bool:
+    """A bundle holds all that its recipient may export: a token for less neither orders it nor is
+    told what became of it.
+    """
     token = membership.credential
-    if token is not None and ("export" not in token.exits or token.families is not None):
-        return False
-    return may_order(membership)
+    return token is None or ("export" in token.exits and token.families is None)
 
 
 def bundle_json(membership: Membership, bundle: Bundle) -> dict[str, Any]:

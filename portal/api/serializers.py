@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from reports.ledger import State
 from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Schedule
 
 
@@ -164,6 +165,25 @@ class ScheduleShape(serializers.Serializer[Any]):
 
 class ScheduleList(serializers.Serializer[Any]):
     schedules = ScheduleShape(many=True)
+
+
+class DeliveryShape(Period):
+    id = serializers.CharField(
+        allow_null=True, help_text="Its bundle's; null where none is made (held, skipped)."
+    )
+    schedule = serializers.CharField(allow_null=True, help_text="Null: it was asked for.")
+    name = serializers.CharField(help_text="The schedule's.")
+    recipient = serializers.EmailField()
+    state = serializers.ChoiceField(State.choices)
+    at = serializers.DateTimeField(help_text="When it came to this state.")
+    attempts = serializers.IntegerField()
+    reason = serializers.CharField()
+    advice = serializers.CharField(help_text="What is to be done.")
+
+
+class DeliveryList(serializers.Serializer[Any]):
+    deliveries = DeliveryShape(many=True)
+    next = serializers.IntegerField(allow_null=True, help_text="`page` of the next page.")
 
 
 class RunShape(Period):

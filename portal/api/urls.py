@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal.api import activity, reports, views
+from portal.api import activity, deliveries, reports, views
 from portal.errors import not_found
 
 app_name = "api"
@@ -28,6 +28,12 @@ urlpatterns = [
         "p/<slug:partner>/schedules/<uuid:id>/run-now/",
         reports.RunNow.as_view(),
         name="schedule-run-now",
+    ),
+    path("p/<slug:partner>/deliveries/", deliveries.Deliveries.as_view(), name="deliveries"),
+    path(
+        "p/<slug:partner>/deliveries/<uuid:id>/",
+        deliveries.OneDelivery.as_view(),
+        name="delivery",
     ),
     path("p/<slug:partner>/activity/", activity.Activity.as_view(), name="activity"),
     re_path(r"", lambda request: not_found(request, Exception()), name="nothing"),

@@ -66,6 +66,8 @@ READS = [
     (API + "bundles/", "list.read", "bundles"),
     (API + "bundles/{bundle}/", "list.read", "bundles/{bundle}"),
     (API + "schedules/", "list.read", "schedules"),
+    (API + "deliveries/", "list.read", "deliveries"),
+    (API + "deliveries/{bundle}/", "list.read", "deliveries/{bundle}"),
     (API + "activity/", "list.read", "activity"),
 ]
 

@@ -289,6 +289,8 @@ def test_the_schema_is_openapi_3_1_for_members(cast: Cast, alice: SignedIn) -> N
         "/api/v1/p/{partner}/bundles/{id}/download/",
         "/api/v1/p/{partner}/schedules/",
         "/api/v1/p/{partner}/schedules/{id}/run-now/",
+        "/api/v1/p/{partner}/deliveries/",
+        "/api/v1/p/{partner}/deliveries/{id}/",
         "/api/v1/p/{partner}/activity/",
     }
 

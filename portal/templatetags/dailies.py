@@ -133,6 +133,12 @@ def minutes(seconds: int) -> int:
 
 
 @register.filter
+def minutes_of(seconds: float | None) -> str:
+    """Seconds as minutes with a tenth, without the unit."""
+    return wording.ABSENT if seconds is None else f"{seconds / 60:,.1f}"
+
+
+@register.filter
 def other_name(title: Any) -> str:
     """The title's name in the language that is not the reader's."""
     other = title.name_en if wording.is_chinese(_language()) else title.name_zh

@@ -26,7 +26,16 @@ from portal.web.headline import headline
 from portal.web.panels import panels
 from portal.web.portfolio import ends_of
 from portal.web.tables import by_minute
-from portal.web.windows import Picked, data_window, days_of, picked, presets, recent, territories
+from portal.web.windows import (
+    Picked,
+    data_window,
+    days_of,
+    default_window,
+    picked,
+    presets,
+    recent,
+    territories,
+)
 from reports.charts.scripts import SCRIPTS
 from reports.moments import moments_of, said_until
 from reports.render.document import Moment
@@ -34,7 +43,6 @@ from reports.render.document import Moment
 CURVES = ("retention", "rewatch", "danmu")
 READ_S = 60
 """So many seconds of comments stand around a second that was typed."""
-_WATCHED = ("viewing", "retention", "rewatch")
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def title(request: HttpRequest, membership: Membership, slug: str) -> HttpRespon
     found = title_for(scope, slug)
     families = scope.families(found.pk)
     measured = query.measured_each(scope, [found.pk]).get(found.pk)
-    asked = picked(request.GET.dict(), _default_window(scope, found, measured))
+    asked = picked(request.GET.dict(), default_window(scope, found, measured))
     answers = _answer(scope, found, asked)
     moments = [
         Entry(n, m)
@@ -170,15 +178,6 @@ def _children(scope: Scope, title: Title) -> list[Title]:
     return list(
         title.children.filter(pk__in=scope.titles()).order_by("kind", "released_on", "slug")
     )
-
-
-def _default_window(scope: Scope, title: Title, measured: Window | None) -> Window:
-    """The last settled days where people watched on them, else everything measured."""
-    latest = recent()
-    window = query.measured_each(scope, [title.pk], _WATCHED).get(title.pk)
-    if window is not None and window.common(latest):
-        return latest
-    return measured or latest
 
 
 def _answer(scope: Scope, title: Title, asked: Picked) -> Answers:

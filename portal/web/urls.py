@@ -7,6 +7,7 @@ from django.urls import path
 from portal.web import (
     access,
     activity,
+    compare,
     credentials,
     deliveries,
     home,
@@ -31,6 +32,7 @@ urlpatterns = [
     path("p/<slug:partner>/", portfolio.portfolio, name="portfolio"),
     path("p/<slug:partner>/titles/<slug:slug>/", title.title, name="title"),
     path("p/<slug:partner>/titles/<slug:slug>/csv/<str:resource>/", title.csv, name="csv"),
+    path("p/<slug:partner>/compare/", compare.compare, name="compare"),
     path("p/<slug:partner>/access/", access.access, name="access"),
     path("p/<slug:partner>/access/ask/<slug:slug>/", access.ask, name="access-ask"),
     path("p/<slug:partner>/access/<uuid:id>/withdraw/", access.withdraw, name="access-withdraw"),

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
+from engagement import query
+from engagement.models import Title
 from engagement.scope import EVER, Part, Scope, Window, day_of, is_territory
 from engagement.settling import settled_until
 
 PRESETS = (7, 28, 90)
 DEFAULT_DAYS = 28
+_WATCHED = ("viewing", "retention", "rewatch")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ def recent(days: int = DEFAULT_DAYS) -> Window:
     """The last settled days."""
     until = settled_until()
     return Window(until - timedelta(days=days), until)
+
+
+def default_window(scope: Scope, title: Title, measured: Window | None) -> Window:
+    """The last settled days where people watched on them, else everything measured."""
+    latest = recent()
+    window = query.measured_each(scope, [title.pk], _WATCHED).get(title.pk)
+    if window is not None and window.common(latest):
+        return latest
+    return measured or latest
 
 
 def day_from(text: str) -> date | None:

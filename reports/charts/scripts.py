@@ -5,8 +5,8 @@ from __future__ import annotations
 SCRIPTS = tuple(
     f"charts/{name}.js"
     for name in (
-        "parts", "plate", "counts", "lanes", "timeline", "days", "people", "regions", "talk",
-        "sharing", "fans",
+        "parts", "plate", "counts", "lanes", "timeline", "compare", "days", "people", "regions",
+        "talk", "sharing", "fans",
     )
 )  # fmt: skip
 """In the order in which they are loaded."""

@@ -115,7 +115,7 @@
     p.lanes.forEach(function (lane, i) {
       var box = p.placed.tops[i], last = i === p.lanes.length - 1;
       grids.push(grid(shape, box.top, box.height));
-      xAxes.push(xAxis(i, range, tick, last, colours, small));
+      xAxes.push(xAxis(i, range, tick, last, colours, small, clock));
       yAxes.push({
         id: lane.id, gridIndex: i, type: "value", show: false, min: 0, max: lane.max,
         inverse: !!lane.inverse, axisPointer: { show: false },
@@ -133,7 +133,7 @@
     if (p.pins.length && p.lanes.length) {
       var index = p.lanes.length;
       grids.push(grid(shape, 0, p.placed.pinSpace));
-      xAxes.push(xAxis(index, range, tick, false, colours, small));
+      xAxes.push(xAxis(index, range, tick, false, colours, small, clock));
       yAxes.push({ gridIndex: index, type: "value", show: false, min: 0,
         max: p.placed.pinSpace / 24 });
       series.push(pinSeries(p.pins, index, view, colours));
@@ -155,14 +155,14 @@
   }
 
   /** Only the last lane's axis is drawn as such: each costs as much as a lane. */
-  function xAxis(i, range, tick, labelled, colours, small) {
+  function xAxis(i, range, tick, labelled, colours, small, label) {
     var values = steps(range, tick);
     return {
       gridIndex: i, type: "value", show: labelled, min: 0, max: range.length, interval: tick,
       axisLine: { show: true, onZero: false, lineStyle: { color: colours.axis } },
       axisTick: { lineStyle: { color: colours.axis }, customValues: values },
       axisLabel: {
-        color: colours.grey, fontSize: small, hideOverlap: true, formatter: clock,
+        color: colours.grey, fontSize: small, hideOverlap: true, formatter: label,
         customValues: values,
       },
       splitLine: { show: false },
@@ -297,5 +297,6 @@
 
   P.heights.timeline = height;
   P.pinRows = pinRows;
+  P.lane = { place: place, axis: xAxis, frame: frame, head: head };
   Object.assign(globalThis.DailiesCharts, { timeline: timeline, height: height });
 })();

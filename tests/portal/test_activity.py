@@ -45,6 +45,7 @@ READS = [
     (FILM, "numbers.read", "film"),
     (FILM + "?view=table", "numbers.read", "film"),
     (FILM + "csv/viewing/", "export.csv", "film/viewing"),
+    ("/p/aurora/compare/?title=film&title=shared", "numbers.read", "compare"),
     ("/p/aurora/reports/", "list.read", "bundles"),
     ("/p/aurora/reports/{bundle}/", "list.read", "bundles/{bundle}"),
     ("/p/aurora/reports/deliveries/", "list.read", "deliveries"),

@@ -159,6 +159,11 @@ def test_a_producer_walks_from_sign_in_to_the_file(
     assert row is not None
     assert row["height"] < 45  # one line: no number is broken, the table scrolls
 
+    page.goto(f"{live_server.url}/p/aurora/compare/?title=film&title=shared")
+    page.wait_for_selector("#compare canvas")
+    page.locator("details.define summary").first.click()
+    check(page, language, "compare")
+
     page.goto(f"{live_server.url}/p/aurora/")
     check(page, language, "portfolio")
     assert page.locator("a[href*='/titles/']").count() >= 2

@@ -152,6 +152,8 @@ def test_a_producer_walks_from_sign_in_to_the_file(
     page.locator(".moment-list a[data-kind=danmu_peak]").first.click()
     expect(page.locator("#comments li")).to_have_count(20)
     check(page, language, "moment")
+    assert re.search(r"\?from=2026-01-01&until=2026-01-11(&zoom=\d+-\d+)?&moment=\d+$", page.url)
+    goes_by_keys(page)
 
     page.goto(f"{live_server.url}/p/aurora/titles/film/?view=table")
     check(page, language, "table")
@@ -186,6 +188,29 @@ def test_a_producer_walks_from_sign_in_to_the_file(
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as packed:
         assert "report.pdf" in packed.namelist()
         assert any(name.startswith("data/film/") for name in packed.namelist())
+
+
+def goes_by_keys(page: Page) -> None:
+    """Along the content by arrows, closer by a plus; a link shows a colleague the same."""
+    timeline = page.locator("#timeline")
+    page.goto(page.url.partition("?")[0])
+    page.wait_for_selector("#timeline[role=slider]")
+    timeline.focus()
+    for key, at, clock in (("Home", 0, "0:00:00"), ("Shift+ArrowRight", 10, "0:00:10")):
+        page.keyboard.press(key)
+        expect(timeline).to_have_attribute("aria-valuenow", str(at))
+        told = timeline.get_attribute("aria-valuetext") or ""
+        assert told.startswith(f"{clock}; ")
+        assert told.count(";") == 4  # every lane
+    page.keyboard.press("+")
+    page.wait_for_url("**zoom=0-60&moment=*")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**zoom=0-60&at=10")
+    expect(page.locator("#moment-name")).to_have_text("0:00:05 – 0:00:15")
+    page.reload()
+    page.wait_for_selector("#timeline[role=slider]")
+    assert zoom(page)[:2] == [0, 60]
+    assert page.faults == []  # type: ignore[attr-defined]
 
 
 ZOOM = """(() => {

@@ -245,16 +245,26 @@
     };
   }
 
+  /** What every lane says of a second: its clock, then a line a lane. */
+  function readingAt(p, t) {
+    var lines = [clock(t)];
+    p.lanes.forEach(function (lane) {
+      var said = lane.say(t);
+      if (said) lines.push(said[0] + "  " + said[1]);
+    });
+    return lines;
+  }
+
+  /** The same for who moves along the axis by keys. */
+  function reading(data, view, t) {
+    return readingAt(prepare(data, view), t);
+  }
+
   function tooltip(p, view, colours) {
     var made = P.tooltip(view, colours, "axis", function (params) {
       var first = Array.isArray(params) ? params[0] : params;
       var t = Math.floor(first.axisValue !== undefined ? first.axisValue : first.value[0]);
-      var lines = [clock(t)];
-      p.lanes.forEach(function (lane) {
-        var said = lane.say(t);
-        if (said) lines.push(said[0] + "  " + said[1]);
-      });
-      return lines.join("\n");
+      return readingAt(p, t).join("\n");
     });
     if (!view.print) made.axisPointer = { type: "line", snap: false };
     return made;
@@ -298,5 +308,7 @@
   P.heights.timeline = height;
   P.pinRows = pinRows;
   P.lane = { place: place, axis: xAxis, frame: frame, head: head };
-  Object.assign(globalThis.DailiesCharts, { timeline: timeline, height: height });
+  Object.assign(globalThis.DailiesCharts, {
+    timeline: timeline, height: height, reading: reading,
+  });
 })();

@@ -210,9 +210,34 @@ def goes_by_keys(page: Page) -> None:
     page.reload()
     page.wait_for_selector("#timeline[role=slider]")
     assert zoom(page)[:2] == [0, 60]
+    timeline.focus()
+    page.keyboard.press("0")
+    page.wait_for_url(lambda url: "zoom" not in url)
+    if page.viewport_size and page.viewport_size["width"] > 500:
+        drags_to_zoom(page)
     assert page.faults == []  # type: ignore[attr-defined]
 
 
+def drags_to_zoom(page: Page) -> None:
+    """From a quarter of the axis to its middle: that is what is shown then."""
+    box = page.locator("#timeline canvas").bounding_box()
+    assert box is not None
+    at = page.evaluate(PIXELS, [30, 60])
+    page.mouse.move(box["x"] + at[0], box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(box["x"] + at[1], box["y"] + 150, steps=5)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"zoom=\d+-\d+"))
+    since, until = zoom(page)[:2]
+    assert abs(since - 30) < 2
+    assert abs(until - 60) < 2
+
+
+PIXELS = """seconds => {
+  const chart = echarts.getInstanceByDom(document.querySelector('#timeline canvas')
+    .closest('[_echarts_instance_]'));
+  return seconds.map(t => chart.convertToPixel({ xAxisIndex: 0 }, t));
+}"""
 ZOOM = """(() => {
   const chart = echarts.getInstanceByDom(document.querySelector('#timeline canvas')
     .closest('[_echarts_instance_]'));

@@ -1,7 +1,7 @@
 /* The timeline of a title: one axis of content time, a lane a measure, pins for the moments.
  *
- * view  beside what all charts take: {runtime_s, most, from, to, selected, moments: [{n, kind,
- *       from_second, to_second}]}. Without `height` it is as high as it wants to be, up to `most`;
+ * view  beside what all charts take: {runtime_s, most, from, to, selected, drag, moments: [{n,
+ *       kind, from_second, to_second}]}; `drag`: a drag picks what is zoomed to, else it moves. Without `height` it is as high as it wants to be, up to `most`;
  *       `from` and `to` zoom in, down to one second. The page listens to `datazoom` and calls
  *       `timeline` again with the new `from` and `to`.
  */
@@ -150,7 +150,8 @@
         lineStyle: { color: colours.grey, width: 1, type: "solid" },
       },
       tooltip: tooltip(p, view, colours),
-      dataZoom: view.print ? [] : zoom(p, colours, small),
+      dataZoom: view.print ? [] : zoom(p, view, colours, small),
+      toolbox: view.drag ? selecting(p, colours) : { show: false },
     });
   }
 
@@ -270,9 +271,26 @@
     return made;
   }
 
-  function zoom(p, colours, small) {
+  function axesOf(p) {
     var axes = p.placed.tops.map(function (_, i) { return i; });
     if (p.pins.length && p.lanes.length) axes.push(p.lanes.length);
+    return axes;
+  }
+
+  /** Lets the page switch on that a drag over the lanes picks what is zoomed to; its own buttons
+   * lie outside of the chart. */
+  function selecting(p, colours) {
+    return {
+      itemSize: 0, showTitle: false, right: -100, top: 0,
+      feature: { dataZoom: {
+        xAxisIndex: axesOf(p), yAxisIndex: "none", filterMode: "none",
+        brushStyle: { color: colours.retention, opacity: colours.band, borderWidth: 0 },
+      } },
+    };
+  }
+
+  function zoom(p, view, colours, small) {
+    var axes = axesOf(p);
     var common = {
       xAxisIndex: axes, filterMode: "none", startValue: p.range.from, endValue: p.range.to,
       minValueSpan: Math.min(20, p.range.length), throttle: 60,
@@ -280,7 +298,7 @@
     return [
       Object.assign({
         id: "inside", type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false,
-        preventDefaultMouseMove: false,
+        moveOnMouseMove: !view.drag, preventDefaultMouseMove: false,
       }, common),
       Object.assign({
         id: "slider", type: "slider", bottom: 6, height: 18, left: p.placed.shape.left,

@@ -58,7 +58,7 @@
     function view() {
       return Object.assign(look(element), {
         runtime_s: Number(element.dataset.runtime), moments: moments, selected: selected,
-        from: range.from, to: range.to,
+        from: range.from, to: range.to, drag: matchMedia("(pointer: fine)").matches,
       });
     }
 
@@ -96,7 +96,16 @@
       shape.height = height;
       var option = charts.timeline(data, shape);
       lanes = option.grid.length;
+      if (shape.drag) dragPicks(false); // else the one of before goes on picking, on its axis
       chart.setOption(option, { notMerge: true, lazyUpdate: false });
+      if (shape.drag) dragPicks(true);
+    }
+
+    /** Whether a drag over the lanes picks what is zoomed to. */
+    function dragPicks(does) {
+      chart.dispatchAction({
+        type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: does,
+      });
     }
 
     function load() {

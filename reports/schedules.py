@@ -21,6 +21,7 @@ from engagement.scope import Refused
 from partners.access import scope_for
 from partners.audit import record
 from partners.models import Membership, User, with_people
+from reports.cadence import due_at, next_due
 from reports.models import FORMATS, PAPERS, REPORT_LANGUAGES, Bundle, Run, Schedule
 from reports.plan import EXIT, ORDERING
 from reports.render import wording
@@ -133,11 +134,17 @@ def edit(
     schedule = _locked(membership, schedule_id)
     fields = _checked(membership, wish, had=schedule.titles or ())
     members = _recipients(membership, wish["recipients"])
-    if fields.get("cadence", schedule.cadence) != schedule.cadence:
-        # from the next one on: what the other cadence would have brought by now is not made good
-        fields["active_from"] = database_now()
+    now = database_now()
+    coming = next_due(schedule, now)
+    is_other = fields.get("cadence", schedule.cadence) != schedule.cadence
     for field, value in fields.items():
         setattr(schedule, field, value)
+    if is_other:
+        # from the next one on: what the other cadence would have brought by now is not made good
+        schedule.active_from = fields["active_from"] = now
+    elif coming and (due := due_at(schedule, coming[1])) < schedule.active_from:
+        # what was still to come, comes: an earlier slot must not lie before the schedule began
+        schedule.active_from = fields["active_from"] = due
     schedule.save(update_fields=list(fields))
     fields.pop("active_from", None)
     schedule.recipients.set(members)

@@ -221,6 +221,37 @@ def test_changing_the_slot_does_not_report_a_week_twice(cast: Cast) -> None:
     assert make_runs(at(2026, 1, 22, 9)) == 1
 
 
+@pytest.mark.parametrize(
+    ("began", "was", "becomes", "made_after"),
+    [
+        (10, 12, 9, True),  # its first report was still to come at noon
+        (10, 12, 15, True),
+        (10, 9, 8, False),  # it began after the slot of this week, which it never promised
+        (8, 9, 8, True),  # told at nine, before the edit: once all the same
+    ],
+)
+def test_moving_the_slot_of_the_day_loses_no_week_and_brings_none_twice(
+    cast: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    began: int,
+    was: int,
+    becomes: int,
+    made_after: bool,
+) -> None:
+    schedule = made(cast, hour=was)
+    Schedule.objects.update(active_from=at(2026, 1, 14, began))
+    make_runs(at(2026, 1, 14, 11))
+    monkeypatch.setattr(schedules, "database_now", lambda: at(2026, 1, 14, 11))
+    for _ in range(2):  # saved once more, nothing changes
+        schedules.edit(membership=cast.alice, schedule_id=schedule.pk, **values(cast, hour=becomes))
+        for hour in (11, 12, 23):
+            make_runs(at(2026, 1, 14, hour))
+        assert Run.objects.filter(period="week:2026-01-05").count() == made_after
+        assert Run.objects.count() == made_after
+    make_runs(at(2026, 1, 21, 23))
+    assert Run.objects.count() == made_after + 1
+
+
 def test_a_pause_is_not_made_good(cast: Cast) -> None:
     schedule = made(cast)
     schedules.pause(membership=cast.alice, schedule_id=schedule.pk)

@@ -301,6 +301,8 @@ vars().update(
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_TIMEOUT = 30
+EMAIL_DEADLINE = 300
+"""Seconds: how long a server may be silent, and how long it may take for a whole mail."""
 DEFAULT_FROM_EMAIL = env.str("FROM_EMAIL", default="Dailies <no-reply@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

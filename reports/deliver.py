@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import logging
 import smtplib
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models.functions import Now
@@ -48,20 +52,48 @@ class Withdrawn(Exception):
 
 
 class Conversation(EmailBackend):
-    """Django's SMTP backend, calling `before_data` at the point of no return."""
+    """Django's SMTP backend, calling `before_data` at the point of no return.
+
+    Its time-out is of one answer's silence; `within` bounds all of it, or a server that says a
+    line now and then would keep a worker for as long as it likes.
+    """
 
     def __init__(self, before_data: Callable[[], None], **options: Any) -> None:
         super().__init__(**options)
         self.before_data = before_data
+        self._line: smtplib.SMTP | None = None
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Cut the line once so much time is over."""
+        over = threading.Timer(seconds, self._cut)
+        over.daemon = True
+        over.start()
+        try:
+            yield
+        finally:
+            over.cancel()
+
+    def _cut(self) -> None:
+        """From another thread: whoever waits for the server, waits no more."""
+        sock = self._line and self._line.sock
+        if sock:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:
-        before_data = self.before_data
+        conversation = self
         base: type[smtplib.SMTP] = super().connection_class
 
         class Server(base):  # type: ignore[valid-type, misc]
+            def connect(self, *where: Any, **options: Any) -> tuple[int, bytes]:
+                conversation._line = self
+                greeting: tuple[int, bytes] = super().connect(*where, **options)
+                return greeting
+
             def data(self, message: Any) -> tuple[int, bytes]:
-                before_data()
+                conversation.before_data()
                 answer: tuple[int, bytes] = super().data(message)
                 return answer
 
@@ -174,8 +206,9 @@ def _converse(kind: Post, claim: Claim, message: EmailMultiAlternatives) -> None
 
     server = Conversation(before_data)
     try:
-        _open(server)
-        server.send_messages([message])
+        with server.within(settings.EMAIL_DEADLINE):
+            _open(server)
+            server.send_messages([message])
     except smtplib.SMTPRecipientsRefused as problem:
         [(code, words)] = problem.recipients.values()
         raise NotSent(_answer(code, words), final=code >= 500) from problem

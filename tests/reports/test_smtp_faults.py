@@ -107,6 +107,31 @@ def test_fault_16_a_slow_drip_ends_with_the_line_and_is_tried_again(
     assert send(due_now(delivery).pk)
 
 
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ([], "queued"),
+        ([b"220 mx\r\n", *[b"250 ok\r\n"] * 3, b"354 go on\r\n"], "unknown"),
+    ],
+)
+def test_fault_16_a_server_that_never_ends_its_answer_is_cut_off(
+    cast: Cast, mailbox: Mailbox, settings: Settings, said: list[bytes], state: str
+) -> None:
+    """Never silent for as long as the time-out: only the whole mail's deadline ends it."""
+    [delivery] = waiting(cast.alice)
+    settings.EMAIL_DEADLINE = 2.5
+    start = time.monotonic()
+    with saying(settings, *said, *[b"250-and\r\n"] * 600, every=0.1):
+        assert not send(delivery.pk)
+    assert time.monotonic() - start < 30
+    assert state_of(delivery)[0] == state
+    if state == "queued":
+        assert send(due_now(delivery).pk)
+    else:
+        assert not send(delivery.pk)  # nobody knows whether it arrived: never by itself again
+    assert len(mailbox.messages) == (state == "queued")
+
+
 def test_fault_16_a_failed_tls_handshake_sends_nothing_in_plain_text(
     cast: Cast, mailbox: Mailbox, settings: Settings
 ) -> None:

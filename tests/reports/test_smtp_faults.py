@@ -119,11 +119,11 @@ def test_fault_16_a_server_that_never_ends_its_answer_is_cut_off(
 ) -> None:
     """Never silent for as long as the time-out: only the whole mail's deadline ends it."""
     [delivery] = waiting(cast.alice)
-    settings.EMAIL_DEADLINE = 2.5
+    settings.EMAIL_DEADLINE = 8 if said else 2  # a busy machine must get to the message by then
     start = time.monotonic()
     with saying(settings, *said, *[b"250-and\r\n"] * 600, every=0.1):
         assert not send(delivery.pk)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 50  # the server goes on for a minute
     assert state_of(delivery)[0] == state
     if state == "queued":
         assert send(due_now(delivery).pk)

@@ -300,9 +300,8 @@ vars().update(
 )
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-EMAIL_TIMEOUT = 30
-EMAIL_DEADLINE = 300
-"""Seconds: how long a server may be silent, and how long it may take for a whole mail."""
+EMAIL_TIMEOUT = 30  # seconds that a server may be silent
+EMAIL_DEADLINE = 300  # seconds that it may take for a whole mail
 DEFAULT_FROM_EMAIL = env.str("FROM_EMAIL", default="Dailies <no-reply@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

@@ -65,21 +65,33 @@ class Conversation(EmailBackend):
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Cut the line once so much time is over."""
-        over = threading.Timer(seconds, self._cut)
-        over.daemon = True
-        over.start()
+        """Cut the line once so much time is over, and whatever line is made after that."""
+        is_over = threading.Event()
+
+        def watch() -> None:
+            wait = seconds
+            while not is_over.wait(wait):
+                self._cut()
+                wait = 1.0  # while it is made or encrypted there is no socket to cut yet
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
         try:
             yield
         finally:
-            over.cancel()
+            is_over.set()
+            watcher.join()
 
     def _cut(self) -> None:
-        """From another thread: whoever waits for the server, waits no more."""
+        """From another thread: whoever waits for the server, waits no more.
+
+        The plain socket's own shutdown: that of an encrypted one first forgets its encryption,
+        and what is being sent at that moment would leave in plain text.
+        """
         sock = self._line and self._line.sock
         if sock:
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:
